@@ -1,0 +1,73 @@
+"""What the archive asks of an object store: versions under a lock that only lengthens (S3 Object Lock, COMPLIANCE).
+
+Two implementations (`archive.local`, `archive.s3`) pass the same contract tests.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Version:
+    """One immutable version of one key.  ``sha256`` (hex) is what its writer said; only reading proves the bytes."""
+
+    key: str
+    version_id: str
+    size: int
+    sha256: str
+    lock_until: datetime | None
+    held: bool = False
+    # A delete marker hides older versions from plain reads, and removes nothing.
+    marker: bool = False
+
+
+class ObjectStore(Protocol):
+    """Errors: ``NotFound`` (no such key or version), ``Refused`` (lock or hold forbids), ``Damaged`` (bytes are not
+    what the hash says), ``Unavailable`` (cannot be reached; trying later may help), all of ``core.errors``."""
+
+    async def put(self, key: str, content: bytes | Path, *, sha256: str, lock_until: datetime) -> Version:
+        """Write a new version with its lock, atomically, then HEAD it and compare size, hash, mode and date.
+
+        Nothing is overwritten: the same key again makes another version.  A lock date that is past, or after 2100, is
+        ``Refused``; fractions of a second are rounded up."""
+        ...
+
+    async def head(self, key: str, version_id: str) -> Version:
+        """The version's facts as the store holds them now."""
+        ...
+
+    def read(self, key: str, version_id: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of a version from ``start``, at most ``length`` of them, in chunks."""
+        ...
+
+    def list_versions(self, prefix: str) -> AsyncIterator[Version]:
+        """Every version (and delete marker) whose key begins with ``prefix``, by key, newest first."""
+        ...
+
+    async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
+        """Move the lock later; an earlier date is ``Refused``, the same date changes nothing."""
+        ...
+
+    async def hold(self, key: str, version_id: str, on: bool) -> Version:
+        """Set or lift the legal hold, which forbids deletion whatever the lock's date."""
+        ...
+
+    async def delete_version(self, key: str, version_id: str) -> None:
+        """Remove one version for good: only once its lock date has passed and no hold is on (else ``Refused``)."""
+        ...
+
+    async def self_test(self) -> None:
+        """Write a probe under a short lock and try to delete and to shorten it; ``Refused`` names the promise that
+        this store breaks."""
+        ...
+
+    async def ping(self) -> None:
+        """``Unavailable`` unless the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and threads."""
+        ...

@@ -1,0 +1,122 @@
+"""The ledger: an append-only RFC 6962 log of everything that happens to evidence.
+
+A row is added in the same transaction as what it records.  Each row keeps the tree head that it led to, so that a
+changed, removed or reordered row is found by reading the log once (`check`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, LargeBinary, String, Text, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.clock import require_utc
+from core.database import Base, UtcDateTime
+from core.errors import Damaged
+from core.merkle import Frontier, leaf_hash
+
+
+class LedgerRow(Base):
+    """One leaf: who did what to which thing, when, and the tree head after it."""
+
+    __tablename__ = "ledger"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    kind: Mapped[str] = mapped_column(String(40), index=True)
+    actor: Mapped[str] = mapped_column(String(120))
+    subject: Mapped[str] = mapped_column(String(120), index=True)
+    leaf: Mapped[str] = mapped_column(Text)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class LedgerHead(Base):
+    """The frontier of the whole log, in one row that writers lock so that appends are in a line."""
+
+    __tablename__ = "ledger_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be recorded.  ``kind`` is a past participle (sealed, read, linked, held …), ``subject`` the thing's
+    identifier, ``facts`` JSON values; never a name or a telephone number."""
+
+    kind: str
+    actor: str
+    subject: str
+    facts: Mapping[str, object]
+
+
+def canonical(value: object) -> str:
+    """Canonical JSON: sorted names, no spaces, UTF-8 kept (the subset of RFC 8785 that our values use)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
+    """Add ``entry`` to the log inside the caller's transaction; returns its sequence number, from 0."""
+    head = (await session.execute(select(LedgerHead).where(LedgerHead.id == 1).with_for_update())).scalar_one_or_none()
+    if head is None:
+        head = LedgerHead(id=1, size=0, frontier=b"")
+        session.add(head)
+    before = Frontier.parse(head.size, head.frontier)
+    moment = require_utc(at)
+    leaf = canonical(
+        {
+            "seq": before.size,
+            "at": moment.isoformat(timespec="microseconds"),
+            "kind": entry.kind,
+            "actor": entry.actor,
+            "subject": entry.subject,
+            "facts": dict(entry.facts),
+        }
+    )
+    after = before.append(leaf_hash(leaf.encode()))
+    session.add(
+        LedgerRow(
+            seq=before.size,
+            at=moment,
+            kind=entry.kind,
+            actor=entry.actor,
+            subject=entry.subject,
+            leaf=leaf,
+            root=after.root,
+        )
+    )
+    head.size, head.frontier = after.size, bytes(after)
+    await session.flush()
+    return before.size
+
+
+async def check(session: AsyncSession) -> Frontier:
+    """Read the whole log and return its frontier; ``Damaged`` names the first row that is not what was written."""
+    tree = Frontier()
+    rows = await session.stream_scalars(select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=1000))
+    async for row in rows:
+        if row.seq != tree.size:
+            raise Damaged("a ledger row is missing", expected_seq=tree.size, found_seq=row.seq)
+        tree = tree.append(leaf_hash(row.leaf.encode()))
+        if tree.root != row.root:
+            raise Damaged(
+                "a ledger row was altered", seq=row.seq, expected_root=row.root.hex(), found_root=tree.root.hex()
+            )
+        _compare_columns(row)
+    head = await session.get(LedgerHead, 1)
+    if (head.size if head else 0) != tree.size or (head and head.frontier != bytes(tree)):
+        raise Damaged("the ledger was cut short", expected_size=head.size if head else 0, found_size=tree.size)
+    return tree
+
+
+def _compare_columns(row: LedgerRow) -> None:
+    """The columns beside the leaf serve queries; they must say what the leaf says."""
+    leaf = json.loads(row.leaf)
+    said = (leaf["seq"], leaf["kind"], leaf["actor"], leaf["subject"], leaf["at"])
+    shown = (row.seq, row.kind, row.actor, row.subject, row.at.isoformat(timespec="microseconds"))
+    if said != shown:
+        raise Damaged("a ledger row's columns disagree with its leaf", seq=row.seq)

@@ -1,0 +1,64 @@
+"""Structured log lines on standard error: JSON for machines, text for people.
+
+Facts are passed as ``extra={"facts": {...}}``.  Telephone numbers never belong there; as a last guard anything that
+looks like one is masked on its way out.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+# Mobile numbers and Beijing land lines, standing alone: identifiers and hashes contain longer runs of digits.
+_TELEPHONE = re.compile(r"(?<![0-9A-Fa-f])(?:\+?86)?(1[3-9]\d|0\d{2,3}-?)\d{4}(\d{4})(?![0-9A-Fa-f])")
+
+
+def mask_telephones(text: str) -> str:
+    """``13800001234`` → ``138****1234`` wherever a telephone number stands in ``text``."""
+    return _TELEPHONE.sub(r"\1****\2", text)
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, process: str, form: str) -> None:
+        super().__init__()
+        self.process, self.form = process, form
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, "facts", {})
+        assert isinstance(facts, Mapping)
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        if self.form == "text":
+            details = " ".join(f"{name}={value}" for name, value in facts.items())
+            line = f"{moment} {record.levelname:7} {self.process}: {record.getMessage()} {details}".rstrip()
+        else:
+            line = json.dumps(
+                {
+                    "at": moment,
+                    "level": record.levelname.lower(),
+                    "process": self.process,
+                    "logger": record.name,
+                    "message": record.getMessage(),
+                    **{
+                        name: value if isinstance(value, int | float | bool) else str(value)
+                        for name, value in facts.items()
+                    },
+                    **({"error": self.formatException(record.exc_info)} if record.exc_info else {}),
+                },
+                ensure_ascii=False,
+            )
+        if self.form == "text" and record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return mask_telephones(line)
+
+
+def set_up(process: str, form: str = "json") -> None:
+    """Send this process's log to standard error in one form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(process, form))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    for chatty in ("sqlalchemy.engine", "apscheduler", "urllib3", "faster_whisper", "aiohttp.access", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,278 @@
+"""Configuration: one frozen value, read once from ``HUIYIN_…`` variables and an optional TOML file.
+
+Environment beats file, file beats default.  Each field's description feeds the table in ``docs/configuration.md``.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from core.errors import SettingsError
+
+PREFIX = "HUIYIN_"
+CONFIG_VARIABLE = "HUIYIN_CONFIG"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen or send: a host and a port (0 lets the system choose)."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        host, separator, port = text.rpartition(":")
+        if not separator or not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("expected HOST:PORT with a port of 0 to 65535")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """UDP ports for RTP (even) and RTCP (the odd one above), inclusive."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> "PortRange":
+        found = re.fullmatch(r"\s*(\d{1,5})\s*-\s*(\d{1,5})\s*", text)
+        if not found:
+            raise ValueError("expected FIRST-LAST, for example 20000-29999")
+        first, last = int(found[1]), int(found[2])
+        if not 1024 <= first < last <= 65535:
+            raise ValueError("expected 1024 ≤ FIRST < LAST ≤ 65535")
+        return cls(first, last)
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _optional_path(text: str) -> Path | None:
+    if not text:
+        return None
+    path = _path(text)
+    if not path.is_file():
+        raise ValueError(f"there is no file {text}")
+    return path
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("expected a time zone of the tz database, for example Asia/Shanghai") from error
+
+
+def _database_url(text: str) -> str:
+    if text and not text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("expected postgresql+asyncpg://USER:PASSWORD@HOST/NAME or sqlite+aiosqlite:///PATH")
+    return text
+
+
+def _store_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and parts.scheme not in ("s3", "file"):
+        raise ValueError("expected s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true or file:///DIRECTORY")
+    if parts.scheme == "s3" and not (parts.username and parts.password and parts.hostname and parts.path.strip("/")):
+        raise ValueError("expected s3://KEY:SECRET@HOST:PORT/BUCKET with key, secret, host and bucket")
+    return text
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,12}", text.strip()) or not minimum <= int(text) <= maximum:
+            raise ValueError(f"expected a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(minimum: int, maximum: int) -> Callable[[str], timedelta]:
+    whole = _whole(minimum, maximum)
+    return lambda text: timedelta(seconds=whole(text))
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _patterns(text: str) -> tuple[re.Pattern[str], ...]:
+    try:
+        return tuple(re.compile(part) for part in text.split() if part)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("expected a time of day such as 02:30") from error
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
+        raise ValueError("expected a SIP header name such as X-Work-Order")
+    return text
+
+
+def _setting(default: str, parse: Callable[[str], Any], meaning: str) -> Any:
+    return field(default_factory=lambda: parse(default), metadata={"default": default, "parse": parse, "doc": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, parsed.  The variable's name is ``HUIYIN_`` and the field's name in capitals."""
+
+    data_dir: Path = _setting("huiyin-data", _path, "Directory for spool, local store, SQLite database and keys")
+    http_bind: Address = _setting("127.0.0.1:8080", Address.parse, "Where pages and HTTP API listen")
+    sip_bind: Address = _setting("127.0.0.1:5060", Address.parse, "Where SIP listens, UDP and TCP")
+    rtp_ports: PortRange = _setting("20000-29999", PortRange.parse, "UDP ports for RTP and RTCP, two for each stream")
+    media_address: str = _setting("", str, "Address told to gateways for RTP; empty: the host of `HUIYIN_SIP_BIND`")
+    database_url: str = _setting(
+        "", _database_url, "`postgresql+asyncpg://…`; empty: SQLite file `huiyin.db` in the data directory"
+    )
+    store_url: str = _setting(
+        "",
+        _store_url,
+        "`s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true` or `file:///DIRECTORY`; empty: `store` in the data directory",
+    )
+    timezone: ZoneInfo = _setting("Asia/Shanghai", _zone, "Zone of reports, retention dates and pages")
+    organisation: str = _setting("接诉即办回访服务项目组", str, "Name under reports and on pages")
+
+    work_order_header: str = _setting(
+        "X-Work-Order", _header_name, "SIP header or metadata element that carries the work order's number"
+    )
+    agent_numbers: tuple[re.Pattern[str], ...] = _setting(
+        r"^\d{3,6}$ ^(010)?12345\d*$",
+        _patterns,
+        "Regular expressions, separated by spaces: a party whose number matches one is the agent",
+    )
+    media_timeout: timedelta = _setting(
+        "300", _seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"
+    )
+
+    asr_model: str = _setting(
+        "sample",
+        str,
+        "`sample` (embedded, synthetic callback vocabulary only), a faster-whisper model name, or a model directory",
+    )
+    asr_device: str = _setting("auto", _one_of("auto", "cpu", "cuda"), "Where the speech engine computes")
+    asr_language: str = _setting("zh", str, "Language given to the engine; `auto` asks it to detect")
+    asr_threads: int = _setting("0", _whole(0, 256), "CPU threads for each worker; 0: cores divided by workers")
+    asr_batch: int = _setting("8", _whole(1, 128), "Speech chunks decoded together")
+    asr_beam: int = _setting("5", _whole(1, 20), "Beam width")
+    asr_hotwords: Path | None = _setting("", _optional_path, "UTF-8 file with one domain word a line; empty: none")
+
+    workers: int = _setting("1", _whole(1, 64), "Worker processes that `huiyin serve` starts")
+    retention_years: int = _setting(
+        "2", _whole(2, 50), "Calendar years that audio and text are kept; the contract's minimum is 2"
+    )
+    link_window_days: int = _setting(
+        "30", _whole(1, 366), "Days before a call in which an order with the citizen's telephone is a candidate"
+    )
+    order_columns: Path | None = _setting(
+        "", _optional_path, "TOML file that maps other column headers of the 12345 export; empty: the standard ones"
+    )
+    nightly_at: time = _setting("02:30", _time, "Local time of the nightly retention job")
+    daily_report_at: time = _setting("06:00", _time, "Local time at which yesterday's daily report is made")
+    session_hours: int = _setting("8", _whole(1, 72), "Hours after which a login ends")
+    log_format: str = _setting("json", _one_of("json", "text"), "Form of log lines on standard error")
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'huiyin.db'}"
+
+    @property
+    def store(self) -> str:
+        """The store URL in force."""
+        return self.store_url or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where calls in progress and calls not yet sealed lie."""
+        return self.data_dir / "spool"
+
+    @property
+    def media_host(self) -> str:
+        """The address that SDP answers name."""
+        return self.media_address or self.sip_bind.host
+
+
+def variable(setting: "Field[Any]") -> str:
+    """The environment variable of a field."""
+    return PREFIX + setting.name.upper()
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises ``SettingsError`` with one line that names the variable (or the file's key) and what was expected.
+    """
+    from_file = _read_file(environment.get(CONFIG_VARIABLE, ""))
+    known = {variable(setting): setting for setting in fields(Settings)}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known and name != CONFIG_VARIABLE:
+            raise SettingsError(f"{name}: no such setting; see docs/configuration.md")
+    values: dict[str, Any] = {}
+    for name, setting in known.items():
+        source, text = name, environment.get(name)
+        if text is None and setting.name in from_file:
+            source, text = f"{environment[CONFIG_VARIABLE]}: {setting.name}", str(from_file[setting.name])
+        if text is not None:
+            values[setting.name] = _parse(setting, source, text)
+    return Settings(**values)
+
+
+def _parse(setting: "Field[Any]", source: str, text: str) -> Any:
+    try:
+        return setting.metadata["parse"](text)
+    except ValueError as error:
+        # A wrong URL may hold a password: say what was expected, not what was given.
+        shown = "" if setting.name.endswith("_url") else f" (found {text!r})"
+        raise SettingsError(f"{source}: {error}{shown}") from None
+
+
+def _read_file(path: str) -> Mapping[str, Any]:
+    if not path:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{CONFIG_VARIABLE}: cannot read {path}: {error}") from None
+    unknown = content.keys() - {setting.name for setting in fields(Settings)}
+    if unknown:
+        raise SettingsError(f"{path}: {sorted(unknown)[0]}: no such setting; see docs/configuration.md")
+    return content
+
+
+def table() -> str:
+    """The Markdown table of all settings, as it stands in ``docs/configuration.md``."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in fields(Settings):
+        assert setting.default_factory is not MISSING
+        default = setting.metadata["default"]
+        shown = f"`{default}`" if default else "(empty)"
+        lines.append(f"| `{variable(setting)}` | {shown} | {setting.metadata['doc']} |")
+    return "\n".join(lines) + "\n"

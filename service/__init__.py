@@ -1,0 +1,1 @@
+"""The command line, the wiring, the processes, and the pipeline from call to report on one page."""

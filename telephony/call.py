@@ -1,0 +1,120 @@
+"""What telephony knows about a call, and its form on disk.
+
+A call in progress is a directory ``<spool>/<recording id>/`` that explains itself: ``call.json`` (these facts,
+replaced atomically whenever they change), ``signalling/NNN.<suffix>`` (raw metadata bodies as received) and one
+``<label>.rtpdump`` for each stream.  After a crash the directory *is* the call.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+RECORDING, CLOSED = "recording", "closed"
+FACTS_FILE = "call.json"
+SIGNALLING_DIR = "signalling"
+
+
+@dataclass(frozen=True)
+class Party:
+    """One person in the call.  ``role`` is ``agent``, ``citizen`` or ``unknown``; ``number`` as signalled, without
+    scheme and host; ``name`` may be empty."""
+
+    role: str
+    number: str = ""
+    name: str = ""
+    aor: str = ""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One audio m-line: its SDP label, the payload types agreed (``{"8": "PCMA/8000"}``), the party that speaks in it
+    (``agent``, ``citizen`` or ``unknown``) and its file in the spool directory."""
+
+    label: str
+    index: int
+    role: str
+    file: str
+    port: int
+    payload_types: Mapping[str, str] = field(default_factory=dict)
+    # Receive statistics, set when the stream closes: packets, bytes, truncated, first_at, last_at …
+    received: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """Everything that signalling said about one call.  Moments are aware UTC."""
+
+    recording_id: UUID
+    sip_call_id: str
+    started_at: datetime
+    state: str = RECORDING
+    ended_at: datetime | None = None
+    # bye, media timeout, replaced, shutdown, interrupted (found by start-up after a crash)
+    end_reason: str = ""
+    interrupted: bool = False
+    parties: tuple[Party, ...] = ()
+    streams: tuple[Stream, ...] = ()
+    work_order: str = ""
+    peer: str = ""
+    # Whatever was odd: "metadata missing", "metadata unreadable", "label 3 not in SDP" … never a reason to refuse.
+    flags: tuple[str, ...] = ()
+
+    def party(self, role: str) -> Party | None:
+        """The first party of a role, if the call has one."""
+        return next((party for party in self.parties if party.role == role), None)
+
+    def flagged(self, *flags: str) -> "CallFacts":
+        """With more flags, each kept once."""
+        return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; ``from_json`` reads them back."""
+        plain = asdict(self)
+        plain["recording_id"] = str(self.recording_id)
+        for name in ("started_at", "ended_at"):
+            plain[name] = plain[name].isoformat() if plain[name] else None
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "CallFacts":
+        """Raises ``ValueError`` when the facts cannot be those of a call."""
+        try:
+            return cls(
+                **{
+                    **plain,
+                    "recording_id": UUID(plain["recording_id"]),
+                    "started_at": _moment(plain["started_at"]),
+                    "ended_at": _moment(plain["ended_at"]) if plain.get("ended_at") else None,
+                    "parties": tuple(Party(**party) for party in plain["parties"]),
+                    "streams": tuple(Stream(**stream) for stream in plain["streams"]),
+                    "flags": tuple(plain["flags"]),
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("not the facts of a call") from error
+
+    def save(self, directory: Path) -> None:
+        """Replace ``call.json`` atomically and durably."""
+        temporary = directory / (FACTS_FILE + ".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(self.to_json(), file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(directory / FACTS_FILE)
+
+    @classmethod
+    def load(cls, directory: Path) -> "CallFacts":
+        """Raises ``ValueError`` for unreadable facts, ``OSError`` when there is no file."""
+        return cls.from_json(json.loads((directory / FACTS_FILE).read_text(encoding="utf-8")))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment in time must carry its zone")
+    return moment.astimezone(UTC)
