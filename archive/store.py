@@ -59,6 +59,10 @@ class ObjectStore(Protocol):
         """Remove one version for good: only once its lock date has passed and no hold is on (else ``Refused``)."""
         ...
 
+    async def prepare(self) -> None:
+        """Make the place where objects go (a directory, a bucket with object lock), if it is not there."""
+        ...
+
     async def self_test(self) -> None:
         """Write a probe under a short lock and try to delete and to shorten it; ``Refused`` names the promise that
         this store breaks."""

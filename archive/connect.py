@@ -1,0 +1,45 @@
+"""From ``HUIYIN_STORE_URL`` to an object store.  Nothing connects before the first request."""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from archive.store import ObjectStore
+from core.clock import Clock, utc_now
+from core.errors import SettingsError
+
+EXPECTED = "expected file:///DIRECTORY or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=…"
+
+
+def connect_store(url: str, *, clock: Clock = utc_now) -> ObjectStore:
+    """The store at ``file:///DIR`` or ``s3://KEY:SECRET@host:port/bucket?secure=…&region=…`` (key and secret
+    percent-encoded).  ``SettingsError`` for anything else; it never shows the URL, which holds a secret."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path and not parts.netloc:
+        from archive.local import LocalStore
+
+        return LocalStore(unquote(parts.path), clock=clock)
+    if parts.scheme == "s3":
+        return _connect_s3(url, clock)
+    raise SettingsError(f"HUIYIN_STORE_URL: {EXPECTED}")
+
+
+def _connect_s3(url: str, clock: Clock) -> ObjectStore:
+    from archive.s3 import S3Store  # only who uses it pays for loading the SDK
+
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    secure, region = options.pop("secure", "true"), options.pop("region", None)
+    bucket = parts.path.strip("/")
+    complete = parts.username and parts.password and parts.hostname and bucket and "/" not in bucket
+    if not complete or options or secure not in ("true", "false"):
+        raise SettingsError(f"HUIYIN_STORE_URL: {EXPECTED}")
+    assert parts.username and parts.password and parts.hostname
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return S3Store(
+        f"{host}:{parts.port}" if parts.port else host,
+        bucket,
+        key=unquote(parts.username),
+        secret=unquote(parts.password),
+        secure=secure == "true",
+        region=region,
+        clock=clock,
+    )

@@ -1,0 +1,145 @@
+"""Fixtures that several kinds of test share.  Databases, stores and servers are real."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from archive.connect import connect_store
+from archive.house import Archive
+from archive.store import ObjectStore
+from core.clock import utc_now
+from core.database import Database
+from tests.servers import Missing, Postgres, Seaweed, start_postgres, start_seaweed
+from tests.tables import create_all
+
+MUST_RUN_ALL = os.environ.get("HUIYIN_REQUIRE_ALL_TESTS") == "1"
+
+
+def _missing(reason: Missing) -> None:
+    if MUST_RUN_ALL:
+        pytest.fail(str(reason))
+    pytest.skip(f"NOT TESTED: {reason}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole run."""
+    try:
+        with start_postgres() as server:
+            yield server
+    except Missing as reason:
+        _missing(reason)
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """One S3-compatible server for the whole run."""
+    try:
+        with start_seaweed() as server:
+            yield server
+    except Missing as reason:
+        _missing(reason)
+
+
+async def _create_tables(url: str) -> None:
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        await connection.run_sync(create_all)
+        await connection.commit()
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def _templates() -> set[str]:
+    """Which template databases this run has made."""
+    return set()
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, _templates: set[str]) -> AsyncIterator[str]:
+    """The address of a fresh PostgreSQL database with every table."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres")
+    try:
+        if "postgres" not in _templates:
+            await connection.execute("CREATE DATABASE huiyin_template")
+            await _create_tables(postgres.url("huiyin_template"))
+            _templates.add("postgres")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE huiyin_template")
+        yield postgres.url(name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sqlite") / "template.db"
+
+
+@pytest.fixture
+async def sqlite_url(tmp_path: Path, _sqlite_template: Path, _templates: set[str]) -> str:
+    """The address of a fresh SQLite database with every table."""
+    if "sqlite" not in _templates:
+        await _create_tables(f"sqlite+aiosqlite:///{_sqlite_template}")
+        _templates.add("sqlite")
+    path = tmp_path / "huiyin.db"
+    shutil.copyfile(_sqlite_template, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    database = Database(sqlite_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(postgres_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database with every table, on SQLite and on PostgreSQL."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    """A fresh local store."""
+    local = connect_store(f"file://{tmp_path / 'store'}", clock=utc_now)
+    await local.prepare()
+    yield local
+    await local.close()
+
+
+@pytest.fixture
+async def s3_store(seaweed: Seaweed) -> AsyncIterator[ObjectStore]:
+    """A fresh bucket with object lock on the real server."""
+    s3 = connect_store(seaweed.url(f"test-{uuid4().hex}"), clock=utc_now)
+    await s3.prepare()
+    yield s3
+    await s3.close()
+
+
+@pytest.fixture(params=["store", "s3_store"], ids=["local", "s3"])
+def any_store(request: pytest.FixtureRequest) -> ObjectStore:
+    """Both stores, one after the other."""
+    found: ObjectStore = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def archive(sqlite_database: Database, store: ObjectStore) -> Archive:
+    """An archive on SQLite and the local store."""
+    return Archive(sqlite_database, store, utc_now)

