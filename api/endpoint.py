@@ -1,0 +1,62 @@
+"""One route: where it is, which permission it needs, and what the OpenAPI document says about it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from api.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+JSON = "application/json"
+BINARY = "application/octet-stream"
+MULTIPART = "multipart/form-data"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """``query``, ``takes`` and ``answers`` are models; ``media`` names what is answered where no model does."""
+
+    method: str
+    path: str
+    permission: str
+    handler: Handler
+    summary: str = ""
+    query: type[BaseModel] | None = None
+    takes: type[BaseModel] | None = None
+    takes_media: str = JSON
+    answers: type[BaseModel] | None = None
+    media: str = JSON
+    status: int = 200
+
+
+def read_query(request: web.Request, model: type[M]) -> M:
+    """The query string as a model; a ``Problem`` 400 names the first parameter that is wrong."""
+    try:
+        return model.model_validate({name: value for name, value in request.query.items() if value != ""})
+    except ValidationError as error:
+        raise Problem(400, _first(error)) from None
+
+
+async def read_body(request: web.Request, model: type[M]) -> M:
+    """The JSON body as a model; a ``Problem`` 415 or 422 says what is wrong."""
+    if request.content_type != JSON:
+        raise Problem(415, "expected application/json")
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise Problem(422, _first(error)) from None
+
+
+def answer(model: BaseModel, status: int = 200) -> web.Response:
+    """A model as a JSON answer."""
+    return web.Response(status=status, text=model.model_dump_json(by_alias=True), content_type=JSON)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -1,0 +1,29 @@
+"""What pages and API show of people: enough to recognise, not enough to look them up."""
+
+import re
+
+from core.logging import mask_telephones
+
+_MOBILE = re.compile(r"(?:\+?86)?(1\d{2})\d{4}(\d{4})")
+
+
+def mask_number(number: str) -> str:
+    """``13800001234`` → ``138****1234``; other numbers keep their last four digits, short extensions stay."""
+    found = _MOBILE.fullmatch(number)
+    if found:
+        return f"{found[1]}****{found[2]}"
+    if len(number) <= 6:
+        return number
+    kept = 4 if len(number) >= 9 else 2
+    return number[: len(number) - kept - 4] + "****" + number[-kept:]
+
+
+def mask_name(name: str) -> str:
+    """``张三`` → ``张*``; ``欧阳小明`` → ``欧***``; only the first character stays."""
+    stripped = name.strip()
+    return stripped[:1] + "*" * min(max(len(stripped) - 1, 0), 3)
+
+
+def mask_text(text: str) -> str:
+    """Free text with the telephone numbers in it masked."""
+    return mask_telephones(text)

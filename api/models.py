@@ -1,0 +1,345 @@
+"""What the HTTP API takes and answers.  The OpenAPI document is generated from these models.
+
+Moments are ISO 8601 in UTC.  Names and telephone numbers of people are masked.
+"""
+
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TextState = Literal["pending", "done", "failed"]
+
+
+class Model(BaseModel):
+    """Unknown members of a request are an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class ProblemDocument(Model):
+    """RFC 9457 problem details; ``id`` is found in the log."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    id: str
+
+
+class LoginRequest(Model):
+    name: str = Field(max_length=60)
+    password: str = Field(max_length=200)
+
+
+class LoginAnswer(Model):
+    """``token`` also serves machines: ``Authorization: Bearer <token>``."""
+
+    name: str
+    role: str
+    token: str
+    form_token: str
+    expires_at: datetime
+
+
+class PartyView(Model):
+    number: str
+    name: str
+
+
+class RecordingQuery(Model):
+    day: date | None = None
+    since: date | None = Field(default=None, alias="from")
+    to: date | None = None
+    order: str | None = Field(default=None, max_length=64)
+    text_state: TextState | None = None
+    cursor: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class RecordingSummary(Model):
+    id: UUID
+    started_at: datetime
+    ended_at: datetime
+    duration_ms: int
+    agent: PartyView
+    citizen: PartyView
+    work_orders: list[str]
+    text_state: TextState
+    text_confidence: float | None
+    interrupted: bool
+    held: bool
+    retain_until: datetime
+
+
+class RecordingPage(Model):
+    items: list[RecordingSummary]
+    next: str | None
+
+
+class ObjectView(Model):
+    """One sealed object version and the hash that its bytes must have."""
+
+    id: UUID
+    kind: str
+    key: str
+    size: int
+    sha256: str
+    lock_until: datetime
+    created_at: datetime
+
+
+class LinkView(Model):
+    work_order: str
+    how: str
+    by: str
+    at: datetime
+
+
+class FindingView(Model):
+    id: UUID
+    question: str
+    answer: str
+    ordinal: int
+    start_ms: int
+    sentence: str
+    standing: str
+    by: str
+    at: datetime
+
+
+class LedgerView(Model):
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    subject: str
+    facts: dict[str, Any]
+    root: str
+
+
+class RetentionView(Model):
+    until: datetime
+    reason: str
+    held: bool
+
+
+class RecordingDetail(RecordingSummary):
+    sip_call_id: str
+    sealed_at: datetime
+    flags: list[str]
+    text_error: str
+    text_version: int
+    text_final_at: datetime | None
+    retention: RetentionView
+    streams: list[dict[str, Any]]
+    objects: list[ObjectView]
+    links: list[LinkView]
+    findings: list[FindingView]
+
+
+class TurnView(Model):
+    """``words`` are [start_ms, end_ms, text, probability]."""
+
+    ordinal: int
+    party: str
+    start_ms: int
+    end_ms: int
+    text: str
+    confidence: float
+    overlaps: bool
+    words: list[list[Any]]
+
+
+class TranscriptView(Model):
+    recording_id: UUID
+    text_state: TextState
+    version: int
+    sample_model: bool
+    turns: list[TurnView]
+
+
+class SearchQuery(Model):
+    q: str = Field(min_length=1, max_length=100)
+    limit: int = Field(default=50, ge=1, le=200)
+    offset: int = Field(default=0, ge=0, le=10000)
+
+
+class HitView(Model):
+    """``marks`` are [from, to) positions in ``text``."""
+
+    recording_id: UUID
+    ordinal: int
+    start_ms: int
+    end_ms: int
+    party: str
+    text: str
+    marks: list[tuple[int, int]]
+
+
+class SearchAnswer(Model):
+    items: list[HitView]
+
+
+class OrderQuery(Model):
+    q: str = Field(default="", max_length=100)
+    status: str = Field(default="", max_length=40)
+    unit: str = Field(default="", max_length=160)
+    limit: int = Field(default=50, ge=1, le=200)
+    offset: int = Field(default=0, ge=0, le=1_000_000)
+
+
+class OrderSummary(Model):
+    number: str
+    kind: str
+    category: list[str]
+    title: str
+    status: str
+    unit: str
+    district: str
+    street: str
+    caller: PartyView
+    created_at: datetime | None
+    closed_at: datetime | None
+    recordings: int
+
+
+class OrderPage(Model):
+    items: list[OrderSummary]
+    total: int
+
+
+class OrderDetail(OrderSummary):
+    tags: str
+    content: str
+    result: str
+    reply: str
+    handling: str
+    solved: str
+    satisfied: str
+    nature: str
+    imported_at: datetime
+    calls: list[RecordingSummary]
+
+
+class ImportForm(Model):
+    """The export as XLSX or CSV, in the part named ``file``."""
+
+    file: bytes = Field(json_schema_extra={"format": "binary"})
+
+
+class RefusedRow(Model):
+    row: int
+    number: str
+    reason: str
+
+
+class ImportAnswer(Model):
+    added: int
+    changed: int
+    unchanged: int
+    refused: list[RefusedRow]
+
+
+class LinkQuestionView(Model):
+    recording: RecordingSummary
+    reason: str
+    candidates: list[str]
+    asked_at: datetime
+
+
+class LinkQuestionList(Model):
+    items: list[LinkQuestionView]
+
+
+class LinkRequest(Model):
+    work_order: str = Field(min_length=1, max_length=64)
+
+
+class FindingDecision(Model):
+    answer: str = Field(min_length=1, max_length=12)
+
+
+class ReportView(Model):
+    id: UUID
+    kind: str
+    number: str
+    title: str
+    period_start: date
+    period_end: date
+    edition: int
+    issued_at: datetime
+    issued_by: str
+    figures: dict[str, Any]
+
+
+class ReportList(Model):
+    items: list[ReportView]
+
+
+class DailyRequest(Model):
+    day: date
+
+
+class JobReference(Model):
+    job: UUID
+
+
+class JobQuery(Model):
+    state: Literal["queued", "running", "done", "failed"] | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class JobView(Model):
+    id: UUID
+    kind: str
+    state: str
+    subject: str
+    attempts: int
+    max_attempts: int
+    run_after: datetime
+    created_at: datetime
+    finished_at: datetime | None
+    error: str
+
+
+class JobList(Model):
+    items: list[JobView]
+
+
+class CallQuery(Model):
+    state: Literal["signalled", "sealed", "missing"] | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class CallView(Model):
+    id: UUID
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    work_order: str
+    note: str
+
+
+class CallList(Model):
+    items: list[CallView]
+
+
+class LedgerQuery(Model):
+    subject: str | None = Field(default=None, max_length=120)
+    kind: str | None = Field(default=None, max_length=40)
+    before: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class LedgerPage(Model):
+    items: list[LedgerView]
+    size: int
+
+
+class Done(Model):
+    """Nothing more to say than that it was done."""
+
+    done: bool = True

@@ -1,0 +1,178 @@
+"""Queries that only pages and API ask: lists with filters and cursors.  Values go out through `api.shaping`, masked."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from core.errors import NotFound
+from core.jobs import JobRow
+from core.ledger import LedgerHead, LedgerRow
+from workorders.orders import Finding, Link, LinkQuestion
+from workorders.queries import day_bounds
+
+
+@dataclass(frozen=True)
+class RecordingFilter:
+    """Everything optional; days are local and inclusive."""
+
+    since: date | None = None
+    until: date | None = None
+    order: str | None = None
+    text_state: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+def cursor_of(at: datetime, identifier: str) -> str:
+    """An opaque place in a list that is ordered by time, newest first."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {identifier}".encode()).decode()
+
+
+def parse_cursor(text: str) -> tuple[datetime, str]:
+    """What ``cursor_of`` wrote; ``ValueError`` for anything else."""
+    try:
+        at, _, identifier = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        moment = datetime.fromisoformat(at)
+    except (ValueError, binascii.Error) as error:
+        raise ValueError("not a cursor of this list") from error
+    if moment.tzinfo is None or not identifier:
+        raise ValueError("not a cursor of this list")
+    return moment, identifier
+
+
+async def list_recordings(
+    session: AsyncSession, wanted: RecordingFilter, zone: ZoneInfo
+) -> tuple[list[Recording], str | None]:
+    """One page of recordings, newest first, and the cursor of the next page if there is one."""
+    query = select(Recording).where(*_conditions(wanted, zone))
+    query = query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(wanted.limit + 1)
+    rows = list(await session.scalars(query))
+    page = rows[: wanted.limit]
+    more = len(rows) > wanted.limit
+    return page, cursor_of(page[-1].started_at, str(page[-1].id)) if more else None
+
+
+def _conditions(wanted: RecordingFilter, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.since:
+        conditions.append(Recording.started_at >= day_bounds(wanted.since, zone)[0])
+    if wanted.until:
+        conditions.append(Recording.started_at < day_bounds(wanted.until, zone)[1])
+    if wanted.text_state:
+        conditions.append(Recording.text_state == wanted.text_state)
+    if wanted.order:
+        linked = select(Link.recording_id).where(Link.work_order == wanted.order)
+        conditions.append(or_(Recording.work_order == wanted.order, Recording.id.in_(linked)))
+    if wanted.cursor:
+        at, identifier = parse_cursor(wanted.cursor)
+        earlier = and_(Recording.started_at == at, Recording.id < UUID(identifier))
+        conditions.append(or_(Recording.started_at < at, earlier))
+    return conditions
+
+
+async def recording(session: AsyncSession, identifier: UUID) -> Recording:
+    """The recording; ``NotFound`` otherwise."""
+    found = await session.get(Recording, identifier)
+    if found is None:
+        raise NotFound("no such recording", recording=identifier)
+    return found
+
+
+async def orders_of(session: AsyncSession, recordings: Sequence[Recording]) -> dict[UUID, list[str]]:
+    """The work orders that each recording is linked to."""
+    identifiers = [each.id for each in recordings]
+    rows = await session.execute(
+        select(Link.recording_id, Link.work_order).where(Link.recording_id.in_(identifiers)).order_by(Link.at)
+    )
+    linked: dict[UUID, list[str]] = {identifier: [] for identifier in identifiers}
+    for identifier, number in rows.tuples():
+        linked[identifier].append(number)
+    return linked
+
+
+async def turns_of(session: AsyncSession, identifier: UUID) -> list[TurnRow]:
+    """The newest transcript's turns, in order."""
+    return list(
+        await session.scalars(select(TurnRow).where(TurnRow.recording_id == identifier).order_by(TurnRow.ordinal))
+    )
+
+
+async def objects_of(session: AsyncSession, identifier: UUID) -> list[StoredObject]:
+    """Everything sealed for a recording, oldest first."""
+    return list(
+        await session.scalars(
+            select(StoredObject).where(StoredObject.recording_id == identifier).order_by(StoredObject.created_at)
+        )
+    )
+
+
+async def links_of(session: AsyncSession, identifier: UUID) -> list[Link]:
+    """A recording's links to work orders."""
+    return list(await session.scalars(select(Link).where(Link.recording_id == identifier).order_by(Link.at)))
+
+
+async def finding(session: AsyncSession, identifier: UUID) -> Finding:
+    """The finding; ``NotFound`` otherwise."""
+    found = await session.get(Finding, identifier)
+    if found is None:
+        raise NotFound("no such finding", finding=identifier)
+    return found
+
+
+async def ledger_rows(
+    session: AsyncSession,
+    *,
+    subjects: Sequence[str] = (),
+    kind: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[LedgerRow]:
+    """Ledger rows, newest first."""
+    query: Select[tuple[LedgerRow]] = select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(limit)
+    if subjects:
+        query = query.where(LedgerRow.subject.in_(subjects))
+    if kind:
+        query = query.where(LedgerRow.kind == kind)
+    if before is not None:
+        query = query.where(LedgerRow.seq < before)
+    return list(await session.scalars(query))
+
+
+async def ledger_size(session: AsyncSession) -> int:
+    """How many rows the ledger has."""
+    head = await session.get(LedgerHead, 1)
+    return head.size if head else 0
+
+
+async def recordings_by_order(session: AsyncSession, numbers: Sequence[str]) -> dict[str, int]:
+    """How many recordings are linked to each order."""
+    rows = await session.execute(
+        select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)
+    )
+    return dict(rows.tuples().all())
+
+
+async def open_question_count(session: AsyncSession) -> int:
+    """How many recordings wait in that queue."""
+    count = select(func.count()).select_from(LinkQuestion).where(LinkQuestion.answered_at.is_(None))
+    return await session.scalar(count) or 0
+
+
+async def list_jobs(session: AsyncSession, state: str | None, limit: int) -> list[JobRow]:
+    """Jobs, newest first."""
+    query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
+    return list(await session.scalars(query.where(JobRow.state == state) if state else query))
+
+
+async def list_calls(session: AsyncSession, state: str | None, limit: int) -> list[Call]:
+    """Signalled calls, newest first."""
+    query = select(Call).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
+    return list(await session.scalars(query.where(Call.state == state) if state else query))
