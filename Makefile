@@ -1,0 +1,80 @@
+# Every target does its own set-up: Python 3.11 or later, make and a Python package index are all that is needed.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+.PHONY: help demo test check interop format locks docs bench-asr bench-capture bench-assemble bench-pipeline \
+	sample-model sample-calls clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.run ## place sample calls and watch them become sealed evidence (ARGS=--exit: stop afterwards)
+	@$(BIN)/huiyin demo $(ARGS)
+
+test: .venv/.dev ## run the tests (ARGS goes to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.dev ## everything that must hold: tests, style, types, layers, locks, migrations
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.check_locks
+	@$(MAKE) --no-print-directory test
+
+interop: .venv/.dev ## SIPp against the recorder (needs Debian's sip-tester)
+	@$(BIN)/python -m pytest tests/integration -k sipp $(ARGS)
+
+format: .venv/.dev ## put the code into its one form
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: .venv/.dev ## write the generated parts of docs/
+	@$(BIN)/python -m tools.write_docs
+
+locks: .venv/.dev ## resolve the dependencies anew (hashes, no host names)
+	@$(BIN)/python -m tools.check_locks --write
+
+bench-asr: .venv/.dev ## character error rates and speed of the speech pipeline
+	@$(BIN)/python -m benchmarks.asr $(ARGS)
+
+bench-capture: .venv/.dev ## RTP packets received and lost, CPU for each packet
+	@$(BIN)/python -m benchmarks.capture $(ARGS)
+
+bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
+	@$(BIN)/python -m benchmarks.assemble $(ARGS)
+
+bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
+	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+sample-model: ## train the embedded speech model again (needs espeak-ng; hours on 2 cores)
+	@sh tools/sample_model/run.sh
+
+sample-calls: ## synthesise the demo's calls again (needs espeak-ng)
+	@$(BIN)/python -m tools.demo_calls.make_calls
+
+clean: ## remove the environment and everything that the demo left
+	rm -rf .venv .demo build *.egg-info
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; found none. Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module. Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment could not be made; Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# --only-binary: nothing is compiled, so no compiler is needed.
+.venv/.run: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "Installing the locked packages …"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@echo "Installing the locked development packages …"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@

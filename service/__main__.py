@@ -1,0 +1,47 @@
+"""The command line: ``huiyin COMMAND``.  What each command does is in ``service.commands``."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import settings as configuration
+from core.errors import HuiyinError, SettingsError
+from core.logging import set_up
+from service import commands
+
+WRONG_SETTINGS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 a failure that was named, 2 wrong settings or usage."""
+    options = commands.parser().parse_args(arguments)
+    try:
+        settings = configuration.load(os.environ)
+        set_up(options.command, options.log_format or settings.log_format)
+        return asyncio.run(options.run(settings, options))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return WRONG_SETTINGS
+    except HuiyinError as error:
+        print(f"huiyin {options.command}: {error}", file=sys.stderr)
+        return 1
+    except SQLAlchemyError as error:
+        # The driver's text may quote rows; its first line names the cause.
+        cause = str(getattr(error, "orig", error)).splitlines()[0]
+        print(f"huiyin {options.command}: database: {cause}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parse_only(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line, for tests that hold documents to it."""
+    return commands.parser().parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""report, retention, verify: what becomes of the evidence."""
+
+import argparse
+from datetime import timedelta
+from uuid import UUID
+
+from core.clock import utc_now
+from core.settings import Settings
+from reporting.daily import issue_daily
+from retention.nightly import run_nightly
+from service.commands.family import Commands, a_day, a_moment, command
+from service.verification import verify
+from service.wiring import keep_until, open_archive
+
+
+def add_to(commands: Commands) -> None:
+    """Add this family's commands."""
+    report = command(commands, "report", "出具报表 issue a report", run_report)
+    report.add_argument("kind", choices=["daily"])
+    report.add_argument("--date", type=a_day, default=None, help="the day reported on (default: yesterday)")
+    retention = command(commands, "retention", "保存期任务 the nightly retention job", run_retention)
+    retention.add_argument("action", choices=["run"])
+    retention.add_argument("--at", type=a_moment, default=None, help="as if it were this time (never disposes early)")
+    retention.add_argument("--dry-run", action="store_true", help="只列出，不写入 list only, write nothing")
+    verifying = command(commands, "verify", "校验录音与账本 recompute hashes, check locks and the ledger", run_verify)
+    verifying.add_argument("--recording", type=UUID, default=None, help="one recording (default: all)")
+
+
+async def run_report(settings: Settings, options: argparse.Namespace) -> int:
+    now = utc_now()
+    day = options.date or now.astimezone(settings.timezone).date() - timedelta(days=1)
+    async with open_archive(settings) as archive:
+        report = await issue_daily(archive, settings, day, by="operator", retain_until=keep_until(settings, now))
+    print(f"{report.number} {report.title}\n/reports/{report.id}")
+    return 0
+
+
+async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
+    async with open_archive(settings) as archive:
+        result = await run_nightly(archive, settings, now=options.at or utc_now(), dry_run=options.dry_run)
+    print("\n".join(result.lines()))
+    return 0
+
+
+async def run_verify(settings: Settings, options: argparse.Namespace) -> int:
+    async with open_archive(settings) as archive:
+        faults = await verify(archive, options.recording, on_progress=print)
+    return 1 if faults else 0

@@ -1,0 +1,45 @@
+"""What command modules share: the shape of a command, and arguments that several take."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import TypeAlias
+
+from core.settings import Address, Settings
+
+Run: TypeAlias = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def command(commands: Commands, name: str, meaning: str, run: Run) -> argparse.ArgumentParser:
+    """Add one command; its coroutine receives the settings and the parsed arguments."""
+    added = commands.add_parser(name, help=meaning, description=meaning)
+    added.set_defaults(run=run)
+    return added
+
+
+def a_day(text: str) -> date:
+    """A calendar day, as an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a day such as 2026-11-22") from None
+
+
+def a_moment(text: str) -> datetime:
+    """A moment with its zone, as an argument."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 2028-11-23T00:00+08:00") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: a zone is needed, for example +08:00")
+    return moment
+
+
+def an_address(text: str) -> Address:
+    """HOST:PORT, as an argument."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None

@@ -1,0 +1,37 @@
+"""import: work orders from the 12345 export."""
+
+import argparse
+from pathlib import Path
+
+from core import jobs
+from core.clock import utc_now
+from core.settings import Settings
+from service.commands.family import Commands, command
+from service.pipeline import RELINK
+from service.wiring import open_archive
+from workorders.importing import import_orders
+
+
+def add_to(commands: Commands) -> None:
+    """Add this family's commands."""
+    importing = command(commands, "import", "导入 12345 工单（XLSX 或 CSV）import work orders", run_import)
+    importing.add_argument("file", type=Path)
+    importing.add_argument("--dry-run", action="store_true", help="只检查，不写入 report only, write nothing")
+
+
+async def run_import(settings: Settings, options: argparse.Namespace) -> int:
+    async with open_archive(settings) as archive:
+        report = await import_orders(
+            archive.database,
+            options.file,
+            by="operator",
+            now=utc_now(),
+            timezone=settings.timezone,
+            columns=settings.order_columns,
+            dry_run=options.dry_run,
+        )
+        if not options.dry_run:
+            async with archive.database.write() as session:
+                await jobs.enqueue(session, RELINK, {}, now=utc_now())
+    print("\n".join(report.lines()))
+    return 1 if report.refused else 0

@@ -1,0 +1,27 @@
+"""evaluate: the character error rate of a model on anyone's labelled audio."""
+
+import argparse
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from core.settings import Settings
+from service.commands.family import Commands, command
+from transcription.evaluate import evaluate_set
+from transcription.whisper import load_transcriber
+
+
+def add_to(commands: Commands) -> None:
+    """Add this family's commands."""
+    evaluating = command(commands, "evaluate", "评测识别模型的字错误率 measure a model on labelled audio", run_evaluate)
+    evaluating.add_argument("--model", default="", help="model name or directory (default: HUIYIN_ASR_MODEL)")
+    evaluating.add_argument("--set", type=Path, required=True, dest="directory", metavar="DIR",
+                            help="directory with labels.json, or with audio and .txt files of the same name")
+
+
+async def run_evaluate(settings: Settings, options: argparse.Namespace) -> int:
+    chosen = replace(settings, asr_model=options.model or settings.asr_model)
+    transcriber = await asyncio.to_thread(load_transcriber, chosen)
+    evaluation = await asyncio.to_thread(evaluate_set, transcriber, options.directory)
+    print("\n".join(evaluation.lines()))
+    return 0

@@ -1,0 +1,95 @@
+"""The schema, from empty to head, on SQLite and PostgreSQL (Alembic).
+
+Importing this module imports every package's tables, so that ``METADATA`` is complete.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+import api.auth
+import archive.catalogue
+import core.effective
+import core.jobs
+import core.ledger
+import reporting.reports
+import retention.disposal
+import service.heartbeat
+import workorders.orders
+from core.database import Base, Database
+from core.settings import Settings
+
+METADATA = Base.metadata
+TABLE_MODULES = (
+    api.auth,
+    archive.catalogue,
+    core.effective,
+    core.jobs,
+    core.ledger,
+    reporting.reports,
+    retention.disposal,
+    service.heartbeat,
+    workorders.orders,
+)
+# An arbitrary constant: PostgreSQL's advisory lock under which only one process migrates.
+MIGRATION_LOCK = 0x68756979696E
+
+
+def belongs_to_models(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    """The search index is made by hand (FTS5's tables, tsvector), outside the models."""
+    return not (kind in ("table", "index", "column") and (name or "").startswith(("turn_search", "ix_turn_search")))
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's configuration, on an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema; several processes may call it at once."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    try:
+        with _one_at_a_time(settings.data_dir / ".migrate.lock"):
+            async with database.engine.connect() as connection:
+                await connection.run_sync(upgrade)
+                await connection.commit()
+    finally:
+        await database.close()
+
+
+def upgrade(connection: Connection) -> None:
+    """From whatever there is to head, inside the caller's transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    command.upgrade(configuration(connection), "head")
+
+
+def differences(connection: Connection) -> list[Any]:
+    """What autogenerate would still change: empty when the head equals the models."""
+    options = {"include_object": belongs_to_models, "compare_type": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA))
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """SQLite has no advisory locks: the processes that share its file share this one too."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

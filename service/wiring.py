@@ -1,0 +1,30 @@
+"""Settings → the parts that processes are made of.  Nothing else constructs a database, a store or an engine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from archive.connect import connect_store
+from archive.house import Archive
+from core.clock import utc_now
+from core.database import Database
+from core.settings import Settings
+from retention.rule import eligible_at
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """The archive on the configured database and store; both are closed at the end."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    store = connect_store(settings.store)
+    try:
+        yield Archive(database=database, store=store, clock=utc_now)
+    finally:
+        await store.close()
+        await database.close()
+
+
+def keep_until(settings: Settings, call_end: datetime, text_final: datetime | None = None) -> datetime:
+    """When a recording becomes eligible for disposal under the settings in force."""
+    return eligible_at(call_end, text_final, years=settings.retention_years, timezone=settings.timezone)
