@@ -1,0 +1,175 @@
+"""The spool of one stream: an rtpdump file, as rtptools' ``rtpdump -F dump`` writes and Wireshark reads it.
+
+A text line ``#!rtpplay1.0 ADDRESS/PORT``, a binary header (start of recording as seconds and microseconds, source
+address, port, padding) and then records: length with this header, length of the RTP packet (0: RTCP) and milliseconds
+since the start, all big-endian, followed by the packet.
+"""
+
+import ipaddress
+import os
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+
+from core.clock import require_utc
+
+RECORD = struct.Struct(">HHI")
+_HEADER = struct.Struct(">IIIHH")
+_FIRST_LINE = re.compile(rb"#!rtpplay1\.0 ([^/\n]*)/(\d{1,5})\n")
+_LONGEST_LINE = 256
+# What a stream may hold back while its disk refuses writes: 4 MiB are 7 minutes of G.711.
+PENDING_LIMIT = 4 << 20
+BLOCK = 256 << 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class SpoolHeader:
+    """Where packets were received and when the recording began (UTC, to the microsecond)."""
+
+    address: str
+    port: int
+    started_at: datetime
+
+    def __bytes__(self) -> bytes:
+        since = require_utc(self.started_at) - _EPOCH
+        seconds = since // timedelta(seconds=1)
+        line = f"#!rtpplay1.0 {self.address}/{self.port}\n".encode()
+        return line + _HEADER.pack(seconds, since.microseconds, _ipv4(self.address), self.port, 0)
+
+    @classmethod
+    def parse(cls, data: bytes) -> tuple["SpoolHeader", int]:
+        """The header and the offset of the first record; raises ``ValueError`` for anything else."""
+        found = _FIRST_LINE.match(data[:_LONGEST_LINE])
+        if not found or len(data) < found.end() + _HEADER.size:
+            raise ValueError("not an rtpdump file")
+        seconds, micros, _source, port, _padding = _HEADER.unpack_from(data, found.end())
+        if micros >= 1_000_000:
+            raise ValueError("rtpdump start time is out of range")
+        started = _EPOCH + timedelta(seconds=seconds, microseconds=micros)
+        return cls(found[1].decode("latin-1"), port, started), found.end() + _HEADER.size
+
+
+def _ipv4(address: str) -> int:
+    """The header's 32-bit source field; it has no room for IPv6, where readers expect 0."""
+    try:
+        return int(ipaddress.IPv4Address(address))
+    except ValueError:
+        return 0
+
+
+class SpoolWriter:
+    """Appends records.  What the disk refuses stays in ``pending``, byte for byte, until it takes it.
+
+    ``append`` and ``flush`` belong to one thread; ``sync`` may be called from another.
+    """
+
+    def __init__(self, file: Path, header: SpoolHeader) -> None:
+        self.pending = bytearray(bytes(header))
+        self.refused = 0
+        self.error = ""
+        self._closing = Lock()
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._open = True
+
+    def append(self, packet: bytes | bytearray | memoryview, offset_ms: int, *, rtcp: bool = False) -> None:
+        """Add one packet of 1 to 65,527 octets; it is counted as refused when too much is pending already."""
+        if len(self.pending) > PENDING_LIMIT:
+            self.refused += 1
+            return
+        size = len(packet)
+        self.pending += RECORD.pack(size + RECORD.size, 0 if rtcp else size, offset_ms)
+        self.pending += packet
+
+    def flush(self) -> bool:
+        """Hand everything pending to the operating system; ``False`` (and ``error``) when it did not take it all."""
+        while self.pending:
+            try:
+                written = os.write(self._file, self.pending)
+            except OSError as error:
+                self.error = error.strerror or str(error)
+                return False
+            del self.pending[:written]
+        return True
+
+    def sync(self) -> None:
+        """Wait until what was flushed is on the disk; harmless after ``close``."""
+        with self._closing:
+            if self._open:
+                try:
+                    os.fsync(self._file)
+                except OSError as error:
+                    self.error = error.strerror or str(error)
+
+    def close(self) -> bool:
+        """Flush, sync and close; ``False`` when something is missing on the disk."""
+        complete = self.flush()
+        self.sync()
+        with self._closing:
+            self._open = False
+            os.close(self._file)
+        return complete and not self.refused
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive records of a spool: ``data`` and, for each record, where its packet lies in ``data``."""
+
+    data: bytes
+    starts: list[int]
+    sizes: list[int]
+    rtcp: list[bool]
+    offsets_ms: list[int]
+
+
+class SpoolReader:
+    """Reads a spool block by block.  A cut-off or overwritten tail ends the reading and is told by ``unread``.
+
+    Raises ``ValueError`` when the file has no rtpdump header, ``OSError`` when it cannot be read.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        with file.open("rb") as stream:
+            self.header, self._first = SpoolHeader.parse(stream.read(_LONGEST_LINE + _HEADER.size))
+        # Octets at the end that are no whole record; known once ``blocks`` is exhausted.
+        self.unread = 0
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Block]:
+        """The records in the order of their arrival, about ``size`` octets at a time."""
+        with self._file.open("rb") as stream:
+            stream.seek(self._first)
+            rest = b""
+            while read := stream.read(size):
+                block, used, sound = _cut(rest + read)
+                if block.starts:
+                    yield block
+                rest = block.data[used:]
+                if not sound:
+                    break
+            self.unread = len(rest) + os.fstat(stream.fileno()).st_size - stream.tell()
+
+
+def _cut(data: bytes) -> tuple[Block, int, bool]:
+    """Split at record boundaries: the block, the octets it used, and whether reading may go on behind it."""
+    block = Block(data, [], [], [], [])
+    position, end, head = 0, len(data) - RECORD.size, RECORD.size
+    unpack = RECORD.unpack_from
+    start, size, rtcp, at = block.starts.append, block.sizes.append, block.rtcp.append, block.offsets_ms.append
+    while position <= end:
+        length, packet_size, offset_ms = unpack(data, position)
+        if length <= head:
+            # No packet is empty: this is a tail of zeros, or garbage.
+            return block, position, False
+        if position + length > len(data):
+            break
+        start(position + head)
+        size(length - head)
+        rtcp(not packet_size)
+        at(offset_ms)
+        position += length
+    return block, position, True
