@@ -1,0 +1,64 @@
+"""The spool directory as a queue: ownership, order, and finishing what a crash left."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.errors import Conflict
+from core.ids import new_id
+from service import spool
+from telephony.call import CLOSED, RECORDING, CallFacts
+
+START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+
+
+def _call(directory: Path, state: str, at: datetime) -> CallFacts:
+    facts = CallFacts(recording_id=new_id(at), sip_call_id="call@test.invalid", started_at=at, state=state)
+    home = directory / str(facts.recording_id)
+    home.mkdir()
+    facts.save(home)
+    return facts
+
+
+def test_closed_calls_wait_oldest_first(tmp_path: Path) -> None:
+    later = _call(tmp_path, CLOSED, START + timedelta(minutes=1))
+    earlier = _call(tmp_path, CLOSED, START)
+    _call(tmp_path, RECORDING, START)
+    (tmp_path / "not-a-call").mkdir()
+    assert [path.name for path in spool.waiting(tmp_path)] == [str(earlier.recording_id), str(later.recording_id)]
+
+
+def test_a_call_left_open_is_closed_and_marked(tmp_path: Path) -> None:
+    facts = _call(tmp_path, RECORDING, START)
+    media = tmp_path / str(facts.recording_id) / "1.rtpdump"
+    media.write_bytes(b"x")
+    newest = (START + timedelta(seconds=90)).timestamp()
+    for path in media.parent.iterdir():
+        os.utime(path, (newest, newest))
+    [finished] = spool.finish_interrupted(tmp_path)
+    assert (finished.state, finished.interrupted, finished.end_reason) == (CLOSED, True, "interrupted")
+    assert finished.ended_at == START + timedelta(seconds=90)
+    assert CallFacts.load(media.parent) == finished
+    assert spool.finish_interrupted(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"recording_id": 7}', b"[]"])
+def test_damaged_facts_do_not_lose_the_call(tmp_path: Path, content: bytes) -> None:
+    facts = _call(tmp_path, RECORDING, START)
+    (tmp_path / str(facts.recording_id) / "call.json").write_bytes(content)
+    [finished] = spool.finish_interrupted(tmp_path)
+    assert finished.recording_id == facts.recording_id
+    assert finished.started_at == START
+    assert "call facts unreadable" in finished.flags
+
+
+def test_a_spool_has_one_owner_for_each_role(tmp_path: Path) -> None:
+    with spool.owned(tmp_path, spool.RECORDER_LOCK):
+        with pytest.raises(Conflict, match="another process"), spool.owned(tmp_path, spool.RECORDER_LOCK):
+            pass
+        with spool.owned(tmp_path, spool.SEALER_LOCK):
+            pass
+    with spool.owned(tmp_path, spool.RECORDER_LOCK):
+        pass
