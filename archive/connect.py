@@ -32,7 +32,9 @@ def _connect_s3(url: str, clock: Clock) -> ObjectStore:
     complete = parts.username and parts.password and parts.hostname and bucket and "/" not in bucket
     if not complete or options or secure not in ("true", "false"):
         raise SettingsError(f"HUIYIN_STORE_URL: {EXPECTED}")
-    assert parts.username and parts.password and parts.hostname
+    assert parts.username
+    assert parts.password
+    assert parts.hostname
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return S3Store(
         f"{host}:{parts.port}" if parts.port else host,

@@ -6,7 +6,8 @@ is found where it does not stand.  Tokens are written in hexadecimal: no databas
 """
 
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -74,28 +75,32 @@ async def search(session: AsyncSession, text: str, *, limit: int = 50, offset: i
     hits: list[Hit] = []
     if not terms or limit <= 0:
         return hits
-    async for hit in _hits(session, terms):
-        if offset > 0:
-            offset -= 1
-            continue
-        hits.append(hit)
-        if len(hits) == limit:
-            break
+    async with aclosing(_hits(session, terms)) as found:
+        async for hit in found:
+            if offset > 0:
+                offset -= 1
+                continue
+            hits.append(hit)
+            if len(hits) == limit:
+                break
     return hits
 
 
-async def _hits(session: AsyncSession, terms: Sequence[str]) -> AsyncIterator[Hit]:
+async def _hits(session: AsyncSession, terms: Sequence[str]) -> AsyncGenerator[Hit, None]:
     query = (
         select(TurnRow)
         .where(TurnRow.id.in_(_candidates(session, terms)))
         .order_by(TurnRow.recording_id.desc(), TurnRow.ordinal)
         .execution_options(yield_per=200)
     )
-    async with await session.stream_scalars(query) as turns:
+    turns = await session.stream_scalars(query)
+    try:
         async for turn in turns:
             marks = find_marks(turn.text, terms)
             if marks:
                 yield Hit(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text, marks)
+    finally:
+        await turns.close()
 
 
 def find_marks(original: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:

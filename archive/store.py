@@ -5,9 +5,13 @@ Two implementations (`archive.local`, `archive.s3`) pass the same contract tests
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+
+# Where the start-up check leaves its probes, and for how long it locks them; the next check removes the passed ones.
+PROBES = "self-test"
+PROBE_LOCK = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class ObjectStore(Protocol):
 
     async def delete_version(self, key: str, version_id: str) -> None:
         """Remove one version for good: only once its lock date has passed and no hold is on (else ``Refused``)."""
+        ...
+
+    def local_path(self, key: str, version_id: str) -> Path | None:
+        """Where a version's bytes lie on this machine, for reading only; ``None`` when they lie elsewhere."""
         ...
 
     async def prepare(self) -> None:
