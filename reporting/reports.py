@@ -13,7 +13,7 @@ DAILY = "daily"
 
 
 class Report(Base):
-    """``number`` is what is printed on the report, for example ``日报〔2026〕第 326 号``."""
+    """``number`` is what is printed on the report, for example ``日报〔2026〕第326号``."""
 
     __tablename__ = "reports"
     __table_args__ = (UniqueConstraint("kind", "period_start", "edition"),)
