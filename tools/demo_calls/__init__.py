@@ -1,0 +1,1 @@
+"""The demonstration's callback calls, spoken by synthetic voices."""

@@ -1,0 +1,208 @@
+"""Training: first the encoder on frame labels, then encoder and decoder together.
+
+A decoder that is trained while the encoder is still deaf learns sentence patterns and never quite unlearns them.  Frame
+labels (which character sounds now) come from the synthesiser's own times, so the encoder needs no alignment search.
+The rate is constant after warm-up and falls linearly at the end: the end may be chosen late.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tools.sample_model.batches import NO_TARGET, Batch, BatchMaker, Plan
+from tools.sample_model.corpus import Corpus
+from tools.sample_model.model import SampleModel, Shape
+from tools.sample_model.tokens import Vocabulary
+
+GUIDED_HEADS = 2
+"""Heads of each guided decoder layer that must look at the character they predict: they give the word times."""
+GUIDED_LAYERS = (1, 2)
+LOADERS = 1
+REPORT_EVERY = 50
+SAVE_EVERY = 250
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result besides the corpus."""
+
+    seed: int = 1
+    large_steps: int = 250
+    encoder_steps: int = 850
+    full_window_steps: int = 150
+    decay_steps: int = 1200
+    steps: int = 6000
+    warmup_steps: int = 150
+    rate: float = 1.5e-3
+    last_rate: float = 2e-5
+    weight_decay: float = 0.01
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def rate_at(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / self.warmup_steps)
+        left = min(1.0, (self.steps - step) / self.decay_steps)
+        return self.last_rate + (self.rate - self.last_rate) * warm * left
+
+    def plan_at(self, step: int) -> Plan:
+        """Short windows while only the encoder learns; whole 30 s windows at the very end."""
+        if step < self.encoder_steps:
+            return Plan(seconds=100 if step < self.large_steps else 60, long_share=0.04, pair_share=0.08)
+        if step >= self.steps - self.full_window_steps:
+            return Plan(seconds=20, long_share=0.3, pair_share=0.2, full_windows=True)
+        return Plan()
+
+
+def frame_loss(model: SampleModel, memory: Tensor, labels: Tensor) -> tuple[Tensor, float]:
+    """Cross entropy of the frame labels, and the share of sounding frames that are right."""
+    logits = model.frame_head(memory[:, : labels.shape[1]]).float()
+    loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    with torch.no_grad():
+        sounding = labels > 0
+        right = (logits.argmax(-1) == labels)[sounding].float().mean().item() if bool(sounding.any()) else 0.0
+    return loss, right
+
+
+def guide_loss(weights: list[Tensor], spans: Tensor) -> Tensor:
+    """Distance of the guided heads' attention from an even look at each target's frames."""
+    frames = weights[0].shape[-1]
+    position = torch.arange(frames)
+    begin, end = spans[..., :1], spans[..., 1:]
+    wanted = ((position >= begin) & (position < end)).float()
+    count = wanted.sum(-1, keepdim=True)
+    wanted = wanted / count.clamp(min=1)
+    rows = float((count > 0).sum().clamp(min=1))
+    total = sum((wanted[:, None] * weights[layer][:, :GUIDED_HEADS]).sum() for layer in GUIDED_LAYERS)
+    return -torch.as_tensor(total) / (rows * GUIDED_HEADS * len(GUIDED_LAYERS))
+
+
+@dataclass
+class Tally:
+    """Running means between two reports."""
+
+    frame: float = 0.0
+    right: float = 0.0
+    token: float = 0.0
+    guide: float = 0.0
+    count: int = 0
+
+    def report(self, step: int, seconds: float) -> str:
+        n = max(1, self.count)
+        return (
+            f"{step} frame {self.frame / n:.3f} right {self.right / n:.3f} token {self.token / n:.3f}"
+            f" guide {self.guide / n:.3f} {seconds:.0f} s"
+        )
+
+
+def losses(model: SampleModel, batch: Batch, decoding: bool, tally: Tally) -> Tensor:
+    """Total loss of a batch."""
+    memory, bias = model.encoder(torch.from_numpy(batch.mel), torch.from_numpy(batch.padding))
+    total, right = frame_loss(model, memory, torch.from_numpy(batch.labels))
+    tally.frame += total.item()
+    tally.right += right
+    tally.count += 1
+    if not decoding:
+        return total
+    hidden, weights = model.decoder(torch.from_numpy(batch.tokens), memory, bias)
+    targets = torch.from_numpy(batch.targets)
+    counted = targets != NO_TARGET
+    token = F.cross_entropy(model.decoder.logits(hidden[counted]).float(), targets[counted], label_smoothing=0.02)
+    guide = guide_loss(weights, torch.from_numpy(batch.spans))
+    tally.token += token.item()
+    tally.guide += guide.item()
+    return 0.5 * total + token + 0.2 * guide
+
+
+def _produce(corpus: Path, recipe: Recipe, first: int, stride: int, queue: Queue[Batch]) -> None:
+    """A loader process: every ``stride``-th batch."""
+    torch.set_num_threads(1)
+    maker = BatchMaker(Corpus.load(corpus), recipe.seed, Vocabulary.of_grammar())
+    for step in range(first, recipe.steps, stride):
+        queue.put(maker.batch(step, recipe.plan_at(step)))
+
+
+class Trainer:
+    """Model, optimiser and the step reached; all of it is in a checkpoint."""
+
+    def __init__(self, recipe: Recipe, shape: Shape, output: Path) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.output = output
+        self.model = SampleModel(shape)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+        )
+        self.step = 0
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        path = self.output / "checkpoint.pt"
+        if not path.exists():
+            return
+        saved = torch.load(path, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step = saved["step"]
+
+    def save(self) -> None:
+        partial = self.output / "checkpoint.partial"
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
+        torch.save({**state, "shape": self.model.shape.as_dict()}, partial)
+        partial.rename(self.output / "checkpoint.pt")
+
+    def learn(self, batch: Batch, tally: Tally) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.rate_at(self.step)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = losses(self.model, batch, self.step >= self.recipe.encoder_steps, tally)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+
+
+def train(corpus: Path, output: Path, recipe: Recipe, threads: int) -> None:
+    """Train to the recipe's last step; a run that was stopped goes on from its checkpoint."""
+    output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(threads)
+    vocabulary = Vocabulary.of_grammar()
+    trainer = Trainer(recipe, Shape(vocabulary=len(vocabulary.tokens), labels=len(vocabulary.text)), output)
+    trainer.resume()
+    context = multiprocessing.get_context("spawn")
+    queues: list[Queue[Batch]] = [context.Queue(4) for _ in range(LOADERS)]
+    for index, queue in enumerate(queues):
+        arguments = (corpus, recipe, trainer.step + index, LOADERS, queue)
+        context.Process(target=_produce, args=arguments, daemon=True).start()
+    _loop(trainer, queues)
+    trainer.save()
+    (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+
+
+def _loop(trainer: Trainer, queues: list[Queue[Batch]]) -> None:
+    tally, begun = Tally(), time.monotonic()
+    first = trainer.step
+    trainer.model.train()
+    while trainer.step < trainer.recipe.steps:
+        trainer.learn(queues[(trainer.step - first) % LOADERS].get(timeout=900), tally)
+        if trainer.step % REPORT_EVERY == 0:
+            print(tally.report(trainer.step, time.monotonic() - begun), flush=True)
+            tally = Tally()
+        if trainer.step % SAVE_EVERY == 0:
+            trainer.save()
+
+
+def until(recipe: Recipe, steps: int | None) -> Recipe:
+    """The recipe with another last step."""
+    return recipe if steps is None else replace(recipe, steps=steps)
