@@ -1,0 +1,266 @@
+"""The recorder: a SIPREC session recording server (RFC 7866) from INVITE to BYE.
+
+It answers calls, keeps one ``Recording`` for each, and hands a finished one to its observer.  The capture belongs to
+the caller, who starts it before and stops it after the recorder.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from core.clock import Clock, utc_now
+from core.errors import Unavailable
+from core.ids import new_id
+from core.settings import Address, Settings
+from telephony.call import CallFacts
+from telephony.recording import FACTS_NOT_SAVED, NOT_ACKNOWLEDGED, Ports, Recording
+from telephony.sip.dialog import Dialog, DialogKey, Flow
+from telephony.sip.message import Request, readable
+from telephony.sip.server import RETRY, Reply, Server
+from telephony.sip.transaction import GIVE_UP
+from telephony.sip.transport import Listeners, address_towards
+from telephony.siprec.session import SessionRequest, read_request
+
+log = logging.getLogger(__name__)
+
+_WILDCARDS = ("0.0.0.0", "::", "")
+# Seconds that a shutdown waits for answers to its BYEs.
+_FAREWELL = 2.0
+
+
+class CallObserver(Protocol):
+    """Learns of calls; both methods return at once and raise nothing."""
+
+    def started(self, facts: CallFacts) -> None: ...
+
+    def finished(self, facts: CallFacts, directory: Path) -> None: ...
+
+
+class Recorder:
+    """Takes calls on one address, UDP and TCP."""
+
+    def __init__(
+        self,
+        *,
+        bind: Address,
+        media_host: str,
+        spool_dir: Path,
+        capture: Ports,
+        observer: CallObserver,
+        agent_numbers: Sequence[re.Pattern[str]] = (),
+        work_order_header: str = "X-Work-Order",
+        media_timeout: timedelta = timedelta(seconds=300),
+        clock: Clock = utc_now,
+    ) -> None:
+        """``media_host`` is told to gateways; a wildcard address is replaced by the one that faces the gateway."""
+        self.address = bind
+        self._media_host, self._spool_dir, self._capture, self._observer = media_host, spool_dir, capture, observer
+        self._agents, self._header, self._clock = agent_numbers, work_order_header, clock
+        self._media_timeout = media_timeout.total_seconds()
+        self._calls: dict[DialogKey, Recording] = {}
+        self._heard: dict[DialogKey, float] = {}
+        self._draining = False
+        self._watch: asyncio.Task[None] | None = None
+        self._server = Server(self, contact=self._contact, new_tag=lambda: secrets.token_hex(12))
+        self._listeners = Listeners(self._server)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, capture: Ports, observer: CallObserver, clock: Clock = utc_now
+    ) -> "Recorder":
+        """The recorder that the settings describe."""
+        return cls(
+            bind=settings.sip_bind,
+            media_host=settings.media_host,
+            spool_dir=settings.spool_dir,
+            capture=capture,
+            observer=observer,
+            agent_numbers=settings.agent_numbers,
+            work_order_header=settings.work_order_header,
+            media_timeout=settings.media_timeout,
+            clock=clock,
+        )
+
+    @property
+    def calls(self) -> tuple[CallFacts, ...]:
+        """The facts of the calls in progress."""
+        return tuple(recording.facts for recording in self._calls.values())
+
+    @property
+    def dropped_messages(self) -> int:
+        """Datagrams and connections that carried no SIP."""
+        return self._listeners.dropped
+
+    async def start(self) -> None:
+        """Listen; afterwards ``address`` holds the port in force.  ``Unavailable`` when it is taken."""
+        self._spool_dir.mkdir(parents=True, exist_ok=True)
+        self.address = await self._listeners.start(self.address)
+        self._watch = asyncio.get_running_loop().create_task(self._watch_for_silence(), name="media-timeout")
+
+    async def drain_and_stop(self) -> None:
+        """Take no more calls, end those in progress with a BYE, keep what was recorded, close the sockets."""
+        self._draining = True
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        for key in list(self._calls):
+            self._hang_up(key, "shutdown")
+        until = time.monotonic() + _FAREWELL
+        while self._server.hanging_up and time.monotonic() < until:  # noqa: ASYNC110 - protocol code has no events
+            await asyncio.sleep(0.02)
+        await self._listeners.stop()
+
+    # What the server asks (sip.server.Application).
+
+    def available(self) -> bool:
+        return not self._draining
+
+    def invited(self, dialog: Dialog, request: Request) -> Reply:
+        if self._draining:
+            return Reply(503, RETRY)
+        told = self._read(request)
+        if isinstance(told, Reply):
+            return told
+        if told.offer is None or not any(media.recordable() for media in told.offer.media):
+            return Reply(488)
+        try:
+            recording = self._begin(dialog, told)
+        except (Unavailable, OSError) as error:
+            log.error("call refused", extra={"facts": {"why": _why(error)}})
+            return Reply(503, RETRY)
+        self._calls[dialog.key] = recording
+        self._heard[dialog.key] = time.monotonic()
+        log.info("call started", extra={"facts": _log_facts(recording.facts)})
+        self._observer.started(recording.facts)
+        return _session_reply(recording)
+
+    def changed(self, dialog: Dialog, request: Request) -> Reply:
+        recording = self._calls.get(dialog.key)
+        if recording is None:
+            return Reply(481)
+        told = self._read(request)
+        if isinstance(told, Reply):
+            return told
+        try:
+            recording.apply(told)
+        except Unavailable as error:
+            log.error("change of a call refused", extra={"facts": {**_log_facts(recording.facts), "why": _why(error)}})
+            return Reply(503, RETRY)
+        self._store(recording, told)
+        # Without an offer a re-INVITE asks for ours, an UPDATE for nothing (RFC 3261 §14.2, RFC 3311 §5.2).
+        return _session_reply(recording) if told.offer is not None or request.method == "INVITE" else Reply(200)
+
+    def acknowledged(self, dialog: Dialog, request: Request) -> None:
+        """The media may come before and without the ACK: nothing to do."""
+
+    def heard(self, dialog: Dialog) -> None:
+        self._heard[dialog.key] = time.monotonic()
+
+    def ended(self, dialog: Dialog) -> None:
+        self._finish(dialog.key, "bye")
+
+    def unacknowledged(self, dialog: Dialog) -> bool:
+        recording = self._calls.get(dialog.key)
+        if recording is None:
+            return True
+        recording.flag(NOT_ACKNOWLEDGED)
+        if recording.quiet_seconds() < GIVE_UP / 2:
+            # Sound that arrives is evidence, whatever the gateway owes the protocol.
+            return False
+        self._finish(dialog.key, "not acknowledged")
+        return True
+
+    # Beginning and end of a recording.
+
+    def _read(self, request: Request) -> SessionRequest | Reply:
+        if request.get("Content-Encoding", "identity").lower() != "identity":
+            return Reply(415)
+        try:
+            return read_request(request, self._header)
+        except ValueError as error:
+            log.info("request refused", extra={"facts": {"why": str(error)}})
+            return Reply(400)
+
+    def _begin(self, dialog: Dialog, told: SessionRequest) -> Recording:
+        facts = CallFacts(
+            recording_id=new_id(),
+            sip_call_id=readable(dialog.call_id),
+            started_at=self._clock(),
+            peer=f"{dialog.flow.transport} {Address(dialog.flow.host, dialog.flow.port)}",
+        )
+        recording = Recording(
+            facts, self._spool_dir, self._capture, self._agents, self._advertised(self._media_host, dialog.flow)
+        )
+        try:
+            recording.apply(told)
+            recording.store(told)
+        except (Unavailable, OSError):
+            recording.discard()
+            raise
+        return recording
+
+    def _store(self, recording: Recording, told: SessionRequest) -> None:
+        try:
+            recording.store(told)
+        except OSError as error:
+            # The call goes on: its sound may still find room, and its end writes the facts again.
+            recording.flag(FACTS_NOT_SAVED)
+            log.error("facts not saved", extra={"facts": {**_log_facts(recording.facts), "why": _why(error)}})
+
+    def _finish(self, key: DialogKey, reason: str) -> None:
+        self._heard.pop(key, None)
+        recording = self._calls.pop(key, None)
+        if recording is None:
+            return
+        facts = recording.close(reason, self._clock())
+        log.info("call ended", extra={"facts": _log_facts(facts)})
+        self._observer.finished(facts, recording.directory)
+
+    def _hang_up(self, key: DialogKey, reason: str) -> None:
+        self._listeners.send(self._server.hang_up(key, time.monotonic()))
+        self._finish(key, reason)
+
+    async def _watch_for_silence(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self._media_timeout / 4))
+            now = time.monotonic()
+            for key, recording in list(self._calls.items()):
+                if min(now - self._heard[key], recording.quiet_seconds()) >= self._media_timeout:
+                    self._hang_up(key, "media timeout")
+
+    def _contact(self, flow: Flow) -> str:
+        return str(Address(self._advertised(self.address.host, flow), self.address.port))
+
+    def _advertised(self, host: str, flow: Flow) -> str:
+        if host not in _WILDCARDS:
+            return host
+        try:
+            return address_towards(flow.host)
+        except OSError:
+            return host
+
+
+def _session_reply(recording: Recording) -> Reply:
+    return Reply(200, content_type="application/sdp", body=recording.sdp)
+
+
+def _why(error: Unavailable | OSError) -> str:
+    return str(error) if isinstance(error, Unavailable) else error.strerror or type(error).__name__
+
+
+def _log_facts(facts: CallFacts) -> dict[str, object]:
+    """What may be logged of a call: no number, no name, no Call-ID (gateways put numbers into it)."""
+    return {
+        "recording": facts.recording_id,
+        "streams": len(facts.streams),
+        "reason": facts.end_reason or "-",
+        "flags": "; ".join(facts.flags) or "-",
+    }

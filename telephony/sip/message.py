@@ -1,0 +1,245 @@
+"""SIP messages: tolerant bytes parser, printer and TCP framing (RFC 3261, sections 7 and 18.3).
+
+Text is UTF-8 with ``surrogateescape``, so that bytes in any other encoding come out exactly as they went in;
+``readable`` turns such text into what a person meant (Chinese gateways send GBK display names).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+from telephony.sip.header import Address, CSeq, Via, split_outside
+
+MAX_HEAD, MAX_BODY = 64 * 1024, 1024 * 1024
+
+Headers = tuple[tuple[str, str], ...]
+
+_COMPACT = {
+    "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
+    "e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
+    "l": "content-length", "m": "contact", "n": "identity-info", "o": "event", "r": "refer-to", "s": "subject",
+    "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
+}  # fmt: skip
+_TOKEN = r"[A-Za-z0-9.!%*_+`'~-]+"  # noqa: S105 - a grammar rule
+_REQUEST_LINE = re.compile(rf"({_TOKEN})[ \t]+(\S+)[ \t]+(SIP/\d{{1,3}}\.\d{{1,3}})[ \t]*", re.I)
+_STATUS_LINE = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9]{2})(?:[ \t]+(.*))?", re.I | re.S)
+_HEADER = re.compile(rf"({_TOKEN})[ \t]*:(.*)", re.S)
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
+
+
+def decode(data: bytes) -> str:
+    """Bytes of the wire as text that gives back the same bytes."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """The bytes that ``decode`` read."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def readable(text: str) -> str:
+    """Text for people: what is not UTF-8 is read as GB 18030, and what is neither is marked."""
+    data = encode(text)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("gb18030", "replace")
+
+
+def canonical(name: str) -> str:
+    """A header's name in lower case, compact forms written out (§7.3.3)."""
+    lower = name.lower()
+    return _COMPACT.get(lower, lower)
+
+
+class _Headed:
+    headers: Headers
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        """The header's lines, in order."""
+        wanted = canonical(name)
+        return [value for key, value in self.headers if canonical(key) == wanted]
+
+    def get(self, name: str, default: str = "") -> str:
+        """The header's first line."""
+        return next(iter(self.all(name)), default)
+
+    def values(self, name: str) -> list[str]:
+        """Values of a list header, whether they come in one line or in several (§7.3.1)."""
+        return [value for line in self.all(name) for value in split_outside(line, ",") if value]
+
+    @property
+    def call_id(self) -> str:
+        return self.get("Call-ID")
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via; ``ValueError`` when there is none."""
+        values = self.values("Via")
+        if not values:
+            raise ValueError("no Via header")
+        return Via.parse(values[0])
+
+    @property
+    def cseq(self) -> CSeq:
+        return CSeq.parse(self.get("CSeq"))
+
+    @property
+    def sender(self) -> Address:
+        return Address.parse(self.get("From"))
+
+    @property
+    def recipient(self) -> Address:
+        return Address.parse(self.get("To"))
+
+    def _print(self, first: str) -> bytes:
+        lines = [first, *(f"{name}: {value}" for name, value in self.headers if canonical(name) != "content-length")]
+        head = encode("\r\n".join((*lines, f"Content-Length: {len(self.body)}", "", "")))
+        return head + self.body
+
+
+@dataclass(frozen=True)
+class Request(_Headed):
+    """A request; its printed form counts its body."""
+
+    method: str
+    uri: str
+    headers: Headers
+    body: bytes = b""
+    version: str = "SIP/2.0"
+
+    def __bytes__(self) -> bytes:
+        return self._print(f"{self.method} {self.uri} {self.version}")
+
+    def with_top_via(self, via: Via) -> Self:
+        """With another topmost Via."""
+        rest = self.values("Via")[1:]
+        others = tuple(pair for pair in self.headers if canonical(pair[0]) != "via")
+        return replace(self, headers=(("Via", str(via)), *(("Via", value) for value in rest), *others))
+
+    def require_complete(self) -> None:
+        """``ValueError`` when a header that every request needs is missing or unreadable (§8.1.1)."""
+        _ = self.via, self.sender, self.recipient
+        if self.cseq.method != self.method:
+            raise ValueError("the CSeq header names another method")
+        if not self.call_id:
+            raise ValueError("no Call-ID header")
+
+
+@dataclass(frozen=True)
+class Response(_Headed):
+    """A response."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        return self._print(f"SIP/2.0 {self.status} {self.reason}")
+
+
+Message = Request | Response
+_AnyMessage = TypeVar("_AnyMessage", Request, Response)
+
+
+def parse(data: bytes) -> Message:
+    """Read one datagram; bytes after Content-Length are dropped (§18.3).  ``ValueError`` says what is wrong."""
+    found = _BLANK_LINE.search(data := data.lstrip(b"\r\n"))
+    if not found:
+        raise ValueError("no empty line after the headers")
+    message = _parse_head(data[: found.start()])
+    body = data[found.end() :]
+    length = _content_length(message)
+    if length is not None and length > len(body):
+        raise ValueError("the body is shorter than Content-Length")
+    return _with_body(message, body if length is None else body[:length])
+
+
+def _with_body(message: Message, body: bytes) -> Message:
+    return replace(message, body=body)
+
+
+def _parse_head(head: bytes) -> Message:
+    if len(head) > MAX_HEAD:
+        raise ValueError("the headers are too long")
+    lines = re.split(r"\r?\n", _FOLD.sub(" ", decode(head)))
+    if any("\r" in line for line in lines):
+        raise ValueError("a stray carriage return")
+    headers = tuple(_parse_header(line) for line in lines[1:])
+    if status := _STATUS_LINE.fullmatch(lines[0]):
+        return Response(int(status[1]), (status[2] or "").strip(), headers)
+    if request := _REQUEST_LINE.fullmatch(lines[0]):
+        return Request(request[1], request[2], headers, version=request[3].upper())
+    raise ValueError("neither a request line nor a status line")
+
+
+def _parse_header(line: str) -> tuple[str, str]:
+    found = _HEADER.fullmatch(line)
+    if not found:
+        raise ValueError("a header line without a name")
+    return found[1], found[2].strip(" \t")
+
+
+def _content_length(message: Message) -> int | None:
+    found = set(message.all("Content-Length"))
+    if not found:
+        return None
+    if len(found) > 1:
+        raise ValueError("several Content-Length headers")
+    text = found.pop()
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError("Content-Length is not a number")
+    return int(text)
+
+
+class StreamParser:
+    """Cuts messages out of a byte stream by Content-Length, whatever the chunks (§18.3); empty lines between messages
+    keep the connection alive (RFC 5626 §3.5.1) and are passed over.  After a ``ValueError`` the stream is lost."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._head: Message | None = None
+        self._searched = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Message]:
+        """Messages that this chunk completes."""
+        self._buffer += chunk
+        while True:
+            message = self._next()
+            if message is None:
+                return
+            yield message
+
+    def _next(self) -> Message | None:
+        if self._head is None and not self._read_head():
+            return None
+        assert self._head is not None
+        length = _content_length(self._head) or 0
+        if length > MAX_BODY:
+            raise ValueError("the body is too long")
+        if len(self._buffer) < length:
+            return None
+        message = _with_body(self._head, bytes(self._buffer[:length]))
+        del self._buffer[:length]
+        self._head = None
+        return message
+
+    def _read_head(self) -> bool:
+        blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
+        if blank:
+            del self._buffer[:blank]
+            self._searched = 0
+        found = _BLANK_LINE.search(self._buffer, max(0, self._searched - 3))
+        if not found:
+            self._searched = len(self._buffer)
+            if self._searched > MAX_HEAD:
+                raise ValueError("the headers are too long")
+            return False
+        self._head = _parse_head(bytes(self._buffer[: found.start()]))
+        del self._buffer[: found.end()]
+        self._searched = 0
+        return True

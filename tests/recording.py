@@ -1,0 +1,91 @@
+"""A recorder on loopback with real ports and a real spool, and what its observer saw."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from core.settings import Address, PortRange
+from telephony.call import CallFacts
+from telephony.recorder import Recorder
+from telephony.rtp.capture import Capture
+
+
+@dataclass
+class Observer:
+    """Collects calls; ``done`` fills as they finish."""
+
+    begun: list[CallFacts] = field(default_factory=list)
+    done: asyncio.Queue[tuple[CallFacts, Path]] = field(default_factory=asyncio.Queue)
+
+    def started(self, facts: CallFacts) -> None:
+        self.begun.append(facts)
+
+    def finished(self, facts: CallFacts, directory: Path) -> None:
+        self.done.put_nowait((facts, directory))
+
+
+@dataclass
+class House:
+    """A running recorder."""
+
+    recorder: Recorder
+    capture: Capture
+    observer: Observer
+    spool: Path
+
+    @property
+    def address(self) -> Address:
+        return self.recorder.address
+
+    async def finished(self) -> tuple[CallFacts, Path]:
+        """The next finished call."""
+        return await asyncio.wait_for(self.observer.done.get(), 30)
+
+
+# Each test takes its own ports, so that a straggler of one never reaches another.
+_ports = iter(range(31000, 60000, 40))
+
+
+@contextlib.asynccontextmanager
+async def open_house(
+    directory: Path,
+    *,
+    ports: PortRange | None = None,
+    media_timeout: timedelta = timedelta(seconds=300),
+    bind: Address | None = None,
+    media_host: str = "127.0.0.1",
+) -> AsyncIterator[House]:
+    """Capture and recorder, started and stopped."""
+    first = next(_ports)
+    capture = Capture("127.0.0.1", ports or PortRange(first, first + 39), interval=0.02)
+    observer, spool = Observer(), directory / "spool"
+    recorder = Recorder(
+        bind=bind or Address("127.0.0.1", 0),
+        media_host=media_host,
+        spool_dir=spool,
+        capture=capture,
+        observer=observer,
+        agent_numbers=(re.compile(r"^\d{3,6}$"),),
+        media_timeout=media_timeout,
+    )
+    capture.start()
+    await recorder.start()
+    try:
+        yield House(recorder, capture, observer, spool)
+    finally:
+        await recorder.drain_and_stop()
+        await capture.stop()
+
+
+def tone(file: Path, hertz: float, seconds: float) -> Path:
+    """An 8 kHz mono sound file."""
+    samples = 8000 * np.sin(2 * np.pi * hertz * np.arange(round(8000 * seconds)) / 8000)
+    soundfile.write(file, samples.astype(np.int16), 8000, subtype="PCM_16")
+    return file
