@@ -154,7 +154,7 @@ async def requeue(session: AsyncSession, identifier: UUID, *, now: datetime) -> 
 async def counts(session: AsyncSession) -> dict[tuple[str, str], int]:
     """How many jobs there are of each (kind, state)."""
     rows = await session.execute(select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state))
-    return {(kind, state): number for kind, state, number in rows.tuples()}
+    return {(kind, state): number for kind, state, number in rows}
 
 
 async def _owned(session: AsyncSession, job: Job, worker: str) -> JobRow:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, LargeBinary, String, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -61,10 +62,7 @@ def canonical(value: object) -> str:
 
 async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
     """Add ``entry`` to the log inside the caller's transaction; returns its sequence number, from 0."""
-    head = (await session.execute(select(LedgerHead).where(LedgerHead.id == 1).with_for_update())).scalar_one_or_none()
-    if head is None:
-        head = LedgerHead(id=1, size=0, frontier=b"")
-        session.add(head)
+    head = await _lock_head(session)
     before = Frontier.parse(head.size, head.frontier)
     moment = require_utc(at)
     leaf = canonical(
@@ -92,6 +90,17 @@ async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
     head.size, head.frontier = after.size, bytes(after)
     await session.flush()
     return before.size
+
+
+async def _lock_head(session: AsyncSession) -> LedgerHead:
+    """The head's row, locked until the transaction ends; made by whoever comes first, though several may at once."""
+    query = select(LedgerHead).where(LedgerHead.id == 1).with_for_update().execution_options(populate_existing=True)
+    head = await session.scalar(query)
+    if head is None:
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        await session.execute(insert(LedgerHead).values(id=1, size=0, frontier=b"").on_conflict_do_nothing())
+        head = (await session.scalars(query)).one()
+    return head
 
 
 async def check(session: AsyncSession) -> Frontier:
