@@ -56,7 +56,7 @@ class Announcer:
     async def _write_all(self) -> None:
         while True:
             facts = await self._queue.get()
-            while not await self._try(facts):
+            while not await self._try(facts):  # noqa: ASYNC110 - it waits for the database, not for an event here
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _try(self, facts: CallFacts) -> bool:
@@ -64,8 +64,12 @@ class Announcer:
             async with self._archive.database.write() as session:
                 row = await session.get(Call, facts.recording_id)
                 if row is None:
-                    row = Call(id=facts.recording_id, state=SIGNALLED, sip_call_id=facts.sip_call_id[:255],
-                               started_at=facts.started_at)
+                    row = Call(
+                        id=facts.recording_id,
+                        state=SIGNALLED,
+                        sip_call_id=facts.sip_call_id[:255],
+                        started_at=facts.started_at,
+                    )
                     session.add(row)
                 row.ended_at, row.work_order, row.note = facts.ended_at, facts.work_order[:64], facts.end_reason
         except (SQLAlchemyError, OSError) as error:

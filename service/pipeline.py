@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from archive.catalogue import TEXT_FAILED, TEXT_PENDING, Recording
-from archive.house import Archive
-from archive.queries import get_turns
 from archive.retrieve import fetch_audio
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from workorders.linking import link_recording, relink_pending
+
+from archive.catalogue import TEXT_FAILED, TEXT_PENDING, Recording, TurnRow
+from archive.house import Archive
 from archive.seal import NewTurn, seal_transcript
 from core import jobs
 from core.errors import NotFound
@@ -35,7 +35,6 @@ from service.hotwords import hot_words
 from service.wiring import keep_until
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
-from workorders.linking import link_recording, relink_pending
 
 TRANSCRIBE, FIND_ORDER, FINDINGS = "transcribe", "find_order", "findings"
 RELINK, NIGHTLY, DAILY = "relink", "nightly", "daily"
@@ -66,9 +65,7 @@ async def transcribe(context: Context, job: Job) -> None:
     transcript = await _recognise(context, recording_id, words)
 
     async def next_job(session: AsyncSession) -> None:
-        await jobs.enqueue(
-            session, FINDINGS, dict(job.payload), now=context.archive.clock(), key=f"{recording_id}.v1"
-        )
+        await jobs.enqueue(session, FINDINGS, dict(job.payload), now=context.archive.clock(), key=f"{recording_id}.v1")
 
     await seal_transcript(
         context.archive,
@@ -115,12 +112,12 @@ async def findings(context: Context, job: Job) -> None:
         recording = await session.get(Recording, recording_id)
         if recording is None:
             raise NotFound("there is no such recording to read", recording=recording_id)
-        turns = await get_turns(session, recording_id)
+        turns = await session.scalars(
+            select(TurnRow).where(TurnRow.recording_id == recording_id).order_by(TurnRow.ordinal)
+        )
         spoken = [SpokenTurn(turn.ordinal, turn.party, turn.start_ms, turn.end_ms, turn.text) for turn in turns]
         now = context.archive.clock()
-        await store_findings(
-            session, recording_id, read_findings(spoken), text_version=recording.text_version, now=now
-        )
+        await store_findings(session, recording_id, read_findings(spoken), text_version=recording.text_version, now=now)
 
 
 async def relink(context: Context, job: Job) -> None:

@@ -19,7 +19,7 @@ from service.announcer import Announcer
 from service.heartbeat import beating
 from service.pipeline import Context
 from service.wiring import open_archive
-from telephony.recorder import Recorder
+from telephony.recorder import CallObserver, Recorder
 from telephony.rtp.capture import Capture
 from transcription.engine import Transcriber
 from transcription.whisper import load_transcriber
@@ -45,12 +45,20 @@ async def run_recorder(settings: Settings) -> None:
         with spool.owned(settings.spool_dir, spool.RECORDER_LOCK):
             spool.finish_interrupted(settings.spool_dir)
             async with Announcer(archive).running() as announcer, _sealer_child():
-                capture = Capture(settings.sip_bind.host, settings.rtp_ports)
-                recorder = Recorder(settings, capture=capture, observer=announcer, clock=utc_now)
-                await recorder.start()
-                log.info("recording", extra={"facts": {"sip": settings.sip_bind, "rtp": settings.rtp_ports}})
-                await stopping.wait()
-                await recorder.drain_and_stop()
+                await _record(settings, announcer, stopping)
+
+
+async def _record(settings: Settings, observer: CallObserver, stopping: asyncio.Event) -> None:
+    capture = Capture(settings.sip_bind.host, settings.rtp_ports)
+    recorder = Recorder.from_settings(settings, capture, observer)
+    capture.start()
+    try:
+        await recorder.start()
+        log.info("recording", extra={"facts": {"sip": settings.sip_bind, "rtp": settings.rtp_ports}})
+        await stopping.wait()
+        await recorder.drain_and_stop()
+    finally:
+        await capture.stop()
 
 
 @asynccontextmanager

@@ -103,8 +103,13 @@ async def seal_call(archive: Archive, settings: Settings, directory: Path) -> No
     await asyncio.to_thread(shutil.rmtree, directory)
     log.info(
         "sealed",
-        extra={"facts": {"recording": facts.recording_id, "seconds": assembly.duration_ms / 1000,
-                         "interrupted": facts.interrupted}},
+        extra={
+            "facts": {
+                "recording": facts.recording_id,
+                "seconds": assembly.duration_ms / 1000,
+                "interrupted": facts.interrupted,
+            }
+        },
     )
 
 

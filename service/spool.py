@@ -97,4 +97,3 @@ def _is_identifier(name: str) -> bool:
         return UUID(name).version == 7
     except ValueError:
         return False
-

@@ -17,12 +17,13 @@ log = logging.getLogger(__name__)
 FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS = 1.0, 30.0
 STEADY_SECONDS = 30.0
 GRACE_SECONDS = 20.0
-WRONG_SETTINGS = 2
+# Exit statuses of a command that named its reason: wrong settings, an address in use, …
+NAMED_FAILURES = (1, 2)
 
 
 async def serve(settings: Settings) -> int:
-    """Run recorder, workers, web and scheduler until SIGTERM or SIGINT.  Returns the exit status: 2 when a child
-    refuses its settings (an address in use, say), else 0."""
+    """Run recorder, workers, web and scheduler until SIGTERM or SIGINT.  Returns the exit status: that of a child
+    which at its first start names a reason not to run (an address in use, say), else 0."""
     stopping = stop_signal()
     commands = ["recorder", *["worker"] * settings.workers, "web", "scheduler"]
     environment = {**os.environ, "HUIYIN_ASR_THREADS": str(threads_for(settings))}
@@ -37,7 +38,7 @@ def threads_for(settings: Settings) -> int:
 
 
 async def _keep(command: str, environment: Mapping[str, str], stopping: asyncio.Event) -> int:
-    wait = FIRST_RESTART_SECONDS
+    wait, first = FIRST_RESTART_SECONDS, True
     loop = asyncio.get_running_loop()
     while not stopping.is_set():
         began = loop.time()
@@ -45,10 +46,11 @@ async def _keep(command: str, environment: Mapping[str, str], stopping: asyncio.
         status = await _wait_or_stop(child, stopping)
         if stopping.is_set():
             break
-        if status == WRONG_SETTINGS:
-            log.error("cannot run with these settings", extra={"facts": {"process": command}})
+        if first and status in NAMED_FAILURES and loop.time() - began < STEADY_SECONDS:
+            log.error("cannot run; see the line above", extra={"facts": {"process": command}})
             stopping.set()
-            return WRONG_SETTINGS
+            return status
+        first = False
         wait = FIRST_RESTART_SECONDS if loop.time() - began > STEADY_SECONDS else min(wait * 2, LONGEST_RESTART_SECONDS)
         facts = {"process": command, "status": status, "restart_in_s": wait}
         log.error("a process ended and is started again", extra={"facts": facts})

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from core.database import Database
 from tests.servers import Missing, Postgres, Seaweed, start_postgres, start_seaweed
 from tests.tables import create_all
 
-MUST_RUN_ALL = os.environ.get("HUIYIN_REQUIRE_ALL_TESTS") == "1"
+MUST_RUN_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 
 def _missing(reason: Missing) -> None:
@@ -60,21 +61,39 @@ def _templates() -> set[str]:
     return set()
 
 
-@pytest.fixture
-async def postgres_url(postgres: Postgres, _templates: set[str]) -> AsyncIterator[str]:
-    """The address of a fresh PostgreSQL database with every table."""
+@asynccontextmanager
+async def _database_on(postgres: Postgres, like: str = "template1") -> AsyncIterator[str]:
+    """A new PostgreSQL database that is dropped at the end; yields its address."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres")
     try:
-        if "postgres" not in _templates:
-            await connection.execute("CREATE DATABASE huiyin_template")
-            await _create_tables(postgres.url("huiyin_template"))
-            _templates.add("postgres")
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE huiyin_template")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         yield postgres.url(name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def empty_postgres_url(postgres: Postgres) -> AsyncIterator[str]:
+    """The address of a PostgreSQL database without any table, as an operator makes it."""
+    async with _database_on(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, _templates: set[str]) -> AsyncIterator[str]:
+    """The address of a fresh PostgreSQL database with every table."""
+    if "postgres" not in _templates:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres"
+        )
+        await connection.execute("CREATE DATABASE huiyin_template")
+        await connection.close()
+        await _create_tables(postgres.url("huiyin_template"))
+        _templates.add("postgres")
+    async with _database_on(postgres, like="huiyin_template") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

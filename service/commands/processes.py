@@ -23,7 +23,9 @@ def add_to(commands: Commands) -> None:
     command(commands, "migrate", "升级数据库结构 bring the database to the newest schema", run_migrate)
     health = command(commands, "health", "进程健康检查 exit 0 when the process is well", run_health)
     health.add_argument("process", choices=PROCESSES)
-    demo.add_arguments(command(commands, "demo", "演示：真实呼叫走完全程 place sample calls and show every hop", demo.run))
+    demo.add_arguments(
+        command(commands, "demo", "演示：真实呼叫走完全程 place sample calls and show every hop", demo.run)
+    )
 
 
 async def serve(settings: Settings, options: argparse.Namespace) -> int:

@@ -15,8 +15,14 @@ def add_to(commands: Commands) -> None:
     """Add this family's commands."""
     evaluating = command(commands, "evaluate", "评测识别模型的字错误率 measure a model on labelled audio", run_evaluate)
     evaluating.add_argument("--model", default="", help="model name or directory (default: HUIYIN_ASR_MODEL)")
-    evaluating.add_argument("--set", type=Path, required=True, dest="directory", metavar="DIR",
-                            help="directory with labels.json, or with audio and .txt files of the same name")
+    evaluating.add_argument(
+        "--set",
+        type=Path,
+        required=True,
+        dest="directory",
+        metavar="DIR",
+        help="directory with labels.json, or with audio and .txt files of the same name",
+    )
 
 
 async def run_evaluate(settings: Settings, options: argparse.Namespace) -> int:

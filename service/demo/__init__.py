@@ -17,7 +17,9 @@ from service.wiring import open_archive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The demo's options."""
-    parser.add_argument("--exit", action="store_true", help="结束后退出 stop when done; status 0 only if all hops happened")
+    parser.add_argument(
+        "--exit", action="store_true", help="结束后退出 stop when done; status 0 only if all hops happened"
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="times real time at which the calls are spoken")
     parser.add_argument("--dir", type=Path, default=Path(".demo"), help="working directory, emptied first")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 import aiohttp
+from archive.retrieve import read_object
 from sqlalchemy import select
 
 from archive.catalogue import Recording, StoredObject, TurnRow
 from archive.house import Archive
-from archive.retrieve import read_object
 from core import jobs
 from core.errors import Refused, Unavailable
 from core.jobs import JobRow
@@ -64,7 +64,8 @@ async def _texts(archive: Archive, watched: Sequence[Watched]) -> bool:
         for turn in turns:
             show.detail(f"识别 {turn.party:<7} {turn.start_ms / 1000:5.1f} s  {turn.text}  ({turn.confidence:.2f})")
     return show.check(
-        total > 0 and wrong / total <= 0.15, f"全部通话字错误率 CER over all calls: {wrong}/{total} = {wrong / total:.1%}"
+        total > 0 and wrong / total <= 0.15,
+        f"全部通话字错误率 CER over all calls: {wrong}/{total} = {wrong / total:.1%}",
     )
 
 
@@ -179,13 +180,19 @@ async def _pages(staged: Staged, watched: Sequence[Watched], login: Login) -> bo
             good &= show.check(answer.status == 200, f"登录 login {answer.status}")
             token = (await answer.json()).get("token", "")
         headers = {"Authorization": f"Bearer {token}"}
-        for path, status in ((f"/api/v1/recordings/{recording}", 200), ("/api/v1/search?q=满意", 200), ("/metrics", 200)):
+        for path, status in (
+            (f"/api/v1/recordings/{recording}", 200),
+            ("/api/v1/search?q=满意", 200),
+            ("/metrics", 200),
+        ):
             async with browser.get(base + path, headers=headers) as answer:
                 good &= show.check(answer.status == status, f"GET {path} {answer.status}")
         part = {**headers, "Range": "bytes=0-99"}
         async with browser.get(f"{base}/api/v1/recordings/{recording}/audio", headers=part) as answer:
             sound = await answer.read()
-            good &= show.check(answer.status == 206 and sound[:4] == b"fLaC", f"播放 audio {answer.status}, {len(sound)} B")
+            good &= show.check(
+                answer.status == 206 and sound[:4] == b"fLaC", f"播放 audio {answer.status}, {len(sound)} B"
+            )
         async with browser.get(f"{base}/api/v1/recordings/{recording}") as answer:
             good &= show.check(answer.status in (200, 401), f"cookie 会话 session {answer.status}")
     async with aiohttp.ClientSession() as stranger, stranger.get(f"{base}/api/v1/recordings/{recording}") as answer:

@@ -90,8 +90,9 @@ def _make_fresh(directory: Path) -> None:
     """Empty the directory; one that no demo made is left alone."""
     if directory.exists() and any(directory.iterdir()):
         if not (directory / MARKER).exists():
-            raise Conflict("the demo's directory is not empty and not the demo's; choose another with --dir",
-                           directory=directory)
+            raise Conflict(
+                "the demo's directory is not empty and not the demo's; choose another with --dir", directory=directory
+            )
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MARKER).touch()

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import func, select
+
 from core import jobs
 from core.database import Database
 from core.jobs import JobRow
@@ -11,7 +13,6 @@ from core.settings import Settings
 from service.pipeline import DAILY, NIGHTLY, STEPS
 from service.scheduler import is_past, subject_day
 from service.supervisor import threads_for
-from sqlalchemy import func, select
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
