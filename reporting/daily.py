@@ -98,10 +98,13 @@ async def _seal(
         issued_by=by,
     )
 
+    committed: list[Report] = []
+
     async def issued(session: AsyncSession, html: StoredObject) -> None:
         report.html_object = html.id
         session.add(report)
         await session.flush()
+        committed.append(report)
 
     try:
         await seal_object(
@@ -115,4 +118,6 @@ async def _seal(
         )
     except IntegrityError as error:
         raise Conflict("this edition was issued by someone else just now", day=facts.day) from error
+    if report not in committed:
+        raise Conflict("this edition was issued by someone else just now", day=facts.day)
     return report

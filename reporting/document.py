@@ -30,7 +30,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its head, its width in millimetres and where its cells stand."""
+    """A table's column: its head, its width in millimetres and where its cells stand.  Lines break at ``\\n``."""
 
     head: str
     width: float

@@ -22,7 +22,8 @@ main > p.note { font-size: 12pt; line-height: 20pt }
 table { width: 100%; margin: 4pt 0 10pt; border-collapse: collapse; table-layout: fixed; font-size: 10.5pt;
   line-height: 1.5 }
 th { font-family: "黑体", SimHei, STHeiti, "Noto Sans CJK SC", sans-serif; font-weight: normal }
-th, td { border: 0.5pt solid #000; padding: 2pt 2.5pt; text-align: center; overflow-wrap: anywhere }
+th, td { border: 0.5pt solid #000; padding: 2pt; text-align: center; white-space: pre-line;
+  overflow-wrap: anywhere }
 td.left { text-align: left } td.right { text-align: right }
 tr { break-inside: avoid } thead { display: table-header-group }
 footer { margin-top: 29pt; text-align: right; break-inside: avoid }

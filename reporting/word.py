@@ -24,6 +24,8 @@ ALTERNATIVES = {BODY: "仿宋_GB2312", TITLE: "宋体", HEADING: "SimHei", NUMBE
 BODY_SIZE, TITLE_SIZE, NOTE_SIZE, TABLE_SIZE, NUMBER_SIZE = Pt(16), Pt(22), Pt(12), Pt(10.5), Pt(14)
 # 225 mm of text height over 22 lines.
 PITCH = Pt(28.95)
+# Tables of up to so many rows are not broken over pages.
+SMALL = 8
 ALIGNMENT = {CENTRE: WD_ALIGN_PARAGRAPH.CENTER, RIGHT: WD_ALIGN_PARAGRAPH.RIGHT}
 
 
@@ -49,7 +51,9 @@ def _prepare(word: Any, document: Document, created: datetime) -> None:
     properties.language, properties.comments = "zh-CN", ""
     style = word.styles["Normal"]
     style.font.size = BODY_SIZE
-    _fonts(style.element.get_or_add_rPr(), BODY)
+    run = style.element.get_or_add_rPr()
+    _fonts(run, BODY)
+    _language(run)
     style.paragraph_format.space_before = style.paragraph_format.space_after = Pt(0)
     _name_alternatives(word)
 
@@ -62,6 +66,16 @@ def _fonts(properties: Any, east_asia: str) -> None:
         fonts.set(qn(f"w:{name}"), value)
     # Quotation marks, dashes and the like take the Chinese font too.
     fonts.set(qn("w:hint"), "eastAsia")
+
+
+def _language(properties: Any) -> None:
+    """Punctuation is drawn by language: Simplified Chinese puts it in the corner of its square."""
+    language = properties.find(qn("w:lang"))
+    if language is None:
+        language = OxmlElement("w:lang")
+        properties.append(language)
+    for name, value in (("val", "en-US"), ("eastAsia", "zh-CN")):
+        language.set(qn(f"w:{name}"), value)
 
 
 def _name_alternatives(word: Any) -> None:
@@ -149,6 +163,7 @@ def _block(word: Any, block: Block) -> None:
         case Note(text):
             paragraph = _paragraph(word, indent=NOTE_SIZE * 2)
             paragraph.paragraph_format.line_spacing = Pt(20)
+            _off_grid(paragraph)
             _run(paragraph, text, BODY, NOTE_SIZE)
         case Table():
             _table(word, block)
@@ -163,6 +178,13 @@ def _signature(word: Any, document: Document) -> None:
         line.paragraph_format.right_indent = BODY_SIZE * characters
         line.paragraph_format.keep_together = True
         _run(line, text, BODY, BODY_SIZE)
+
+
+def _off_grid(paragraph: Any) -> None:
+    """Small text keeps its own line pitch instead of the page's 22 lines."""
+    snap = OxmlElement("w:snapToGrid")
+    snap.set(qn("w:val"), "0")
+    paragraph._p.get_or_add_pPr().insert_element_before(snap, "w:spacing", "w:ind", "w:jc", "w:rPr", "w:sectPr")
 
 
 def _paragraph(place: Any, *, indent: int | None = None) -> Any:
@@ -195,7 +217,18 @@ def _table(word: Any, block: Table) -> None:
             _cell(cells[place], text, column.align, column.width)
     for row in table.rows:
         _keep_whole(row)
-    _paragraph(word).paragraph_format.line_spacing = Pt(10)
+    if len(block.rows) <= SMALL:
+        _keep_together(table)
+    gap = _paragraph(word)
+    gap.paragraph_format.line_spacing = Pt(10)
+    _off_grid(gap)
+
+
+def _keep_together(table: Any) -> None:
+    """A small table stays on one page, with the heading above it."""
+    for row in list(table.rows)[:-1]:
+        for cell in row.cells:
+            cell.paragraphs[0].paragraph_format.keep_with_next = True
 
 
 def _cell(cell: Any, text: str, align: str, width: float, *, font: str = BODY) -> None:
@@ -203,7 +236,8 @@ def _cell(cell: Any, text: str, align: str, width: float, *, font: str = BODY) -
     cell.vertical_alignment = 1
     paragraph = cell.paragraphs[0]
     paragraph.paragraph_format.line_spacing_rule = WD_LINE_SPACING.AT_LEAST
-    paragraph.paragraph_format.line_spacing = Pt(16)
+    paragraph.paragraph_format.line_spacing = Pt(15)
+    _off_grid(paragraph)
     if align in ALIGNMENT:
         paragraph.alignment = ALIGNMENT[align]
     _run(paragraph, text, font, TABLE_SIZE)
@@ -211,7 +245,7 @@ def _cell(cell: Any, text: str, align: str, width: float, *, font: str = BODY) -
 
 def _cell_margins(table: Any) -> None:
     margins = OxmlElement("w:tblCellMar")
-    for side, twentieths in (("top", "40"), ("left", "50"), ("bottom", "40"), ("right", "50")):
+    for side, twentieths in (("top", "60"), ("left", "50"), ("bottom", "60"), ("right", "50")):
         element = OxmlElement(f"w:{side}")
         element.set(qn("w:w"), twentieths)
         element.set(qn("w:type"), "dxa")

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from archive.catalogue import TEXT_DONE, TEXT_FAILED
-from reporting.document import CENTRE, LEFT, Block, Column, Document, Heading, Note, Paragraph, Table
+from reporting.document import LEFT, Block, Column, Document, Heading, Note, Paragraph, Table
 from reporting.figures import NONE, Reading, Tally, ThreeRates, change, grouped, three_rates
 from reporting.formulas import Formulas
 from reporting.queries import DayFacts, Heard, Kept
@@ -155,9 +155,9 @@ def _groups(head: str, readings: Sequence[Reading], name: Callable[[Reading], st
         percents = (rates.response.percent(), rates.solution.percent(), rates.satisfaction.percent())
         rows.append((label, *counts, *percents, rates.overall.score()))
     columns = (
-        *(Column(head, 36, LEFT), Column("有效回访", 12), Column("联系", 10), Column("解决", 10)),
-        *(Column("满意／基本满意／不满意", 26), Column("响应率", 15.5), Column("解决率", 15.5)),
-        *(Column("满意率", 15.5), Column("综合得分", 15.5)),
+        *(Column(head, 38, LEFT), Column("有效\n回访", 11), Column("联系", 9.5), Column("解决", 9.5)),
+        *(Column("满意／基本\n／不满意", 22), Column("响应率", 17.5), Column("解决率", 17.5)),
+        *(Column("满意率", 17.5), Column("综合\n得分", 13.5)),
     )
     return [Table(columns, tuple(rows))]
 
@@ -174,15 +174,15 @@ def _recordings(facts: DayFacts, timezone: ZoneInfo) -> list[Block]:
         (
             f"{call.started_at.astimezone(timezone):%H:%M:%S}",
             call.work_order or NONE,
-            "尚未封存" if call.open else "缺失",
+            "待封存" if call.open else "缺失",
             call.note or ("尚未封存" if call.open else "原因待查"),
             str(call.recording_id),
         )
         for call in facts.absent
     )
     columns = (
-        *(Column("通话时间", 20), Column("随呼工单编号", 36), Column("状态", 18)),
-        *(Column("原因", 42, LEFT), Column("录音编号", 40)),
+        *(Column("通话时间", 18), Column("随呼工单编号", 34), Column("状态", 15)),
+        *(Column("原因", 44, LEFT), Column("录音编号", 45)),
     )
     return [*blocks, Table(columns, rows)]
 
@@ -258,7 +258,7 @@ def _word(reading: Reading, question: str, *, with_place: bool = False) -> str:
     if answer is None:
         return NONE
     word = ANSWER_WORDS.get((question, answer.answer), "无法判断")
-    return f"{word} {second(answer.start_ms)}" if with_place and answer.ordinal >= 0 else word
+    return f"{word}\n{second(answer.start_ms)}" if with_place and answer.ordinal >= 0 else word
 
 
 def _sources(readings: Iterable[Reading], timezone: ZoneInfo) -> list[Block]:
@@ -274,8 +274,8 @@ def _sources(readings: Iterable[Reading], timezone: ZoneInfo) -> list[Block]:
     if not rows:
         return [Paragraph("当日无有效回访。")]
     columns = (
-        *(Column("工单编号", 34), Column("通话时间", 16), Column("联系", 23), Column("解决", 23)),
-        *(Column("满意", 23), Column("录音编号", 37, CENTRE)),
+        *(Column("工单编号", 34), Column("通话\n时间", 14), Column("联系", 21), Column("解决", 21)),
+        *(Column("满意", 21), Column("录音编号", 45)),
     )
     note = Note("本表为各项数字所依据的有效回访，分秒为作出该项读数的语句在录音中的位置。")
     return [note, Table(columns, rows)]

@@ -28,7 +28,7 @@ SYSTEM = "system"
 
 
 class Disposal(Base):
-    """One recording's way out.  ``plan`` lists the object versions once their deletion has begun."""
+    """One recording's way out.  ``plan`` lists the object versions once (``begun_at``) their deletion has begun."""
 
     __tablename__ = "disposals"
 
@@ -43,6 +43,7 @@ class Disposal(Base):
     confirmed_by: Mapped[str] = mapped_column(String(120), default="")
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     plan: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     certificate: Mapped[UUID | None] = mapped_column(Uuid)  # objects.id
 

@@ -44,7 +44,7 @@ async def execute(archive: Archive, settings: Settings, disposal_id: UUID, *, no
     left = await _versions(archive.store, (item["key"] for item in disposal.plan), recording.id)
     if left:
         raise Conflict("a version appeared while the recording was being deleted", key=left[0].key)
-    return await _certify(archive, settings, disposal, recording, moment)
+    return await _certify(archive, settings, disposal, recording)
 
 
 async def _load(archive: Archive, disposal_id: UUID) -> tuple[Disposal, Recording]:
@@ -53,11 +53,13 @@ async def _load(archive: Archive, disposal_id: UUID) -> tuple[Disposal, Recordin
 
 
 async def _rows(session: AsyncSession, disposal_id: UUID, *, lock: bool = False) -> tuple[Disposal, Recording]:
-    disposal = await session.get(Disposal, disposal_id, with_for_update=lock or None)
+    """Both rows; with ``lock`` the recording's first, as sealing does, so that nobody waits in a circle."""
+    disposal = await session.get(Disposal, disposal_id)
     if disposal is None:
         raise NotFound("no such disposal", disposal=disposal_id)
-    recording = await session.get(Recording, disposal.recording_id, with_for_update=lock or None)
-    assert recording is not None
+    recording = await session.get_one(Recording, disposal.recording_id, with_for_update=lock or None)
+    if lock:
+        await session.refresh(disposal, with_for_update=True)
     return disposal, recording
 
 
@@ -116,7 +118,7 @@ async def _begin(
         disposal, recording = await _rows(session, disposal_id, lock=True)
         _require_confirmed(disposal)
         require_eligible(recording, settings, now)
-        disposal.plan = list(plan)
+        disposal.plan, disposal.begun_at = list(plan), now
         return disposal
 
 
@@ -127,19 +129,19 @@ async def _delete(store: ObjectStore, key: str, version_id: str) -> None:
         return  # an earlier, interrupted run has deleted it
 
 
-async def _certify(
-    archive: Archive, settings: Settings, disposal: Disposal, recording: Recording, now: datetime
-) -> StoredObject:
+async def _certify(archive: Archive, settings: Settings, disposal: Disposal, recording: Recording) -> StoredObject:
     async def conclude(session: AsyncSession, certificate: StoredObject) -> None:
-        await _conclude(session, disposal.id, certificate, now)
+        await _conclude(session, disposal.id, certificate, archive.clock())
 
-    local = now.astimezone(settings.timezone)
+    # The time at which deletion began, not this run's: an interrupted run's certificate is recognised by its bytes.
+    begun = disposal.begun_at
+    assert begun is not None
     return await seal_object(
         archive,
-        key=f"certificates/{local:%Y/%m/%d}/{recording.id}.json",
+        key=f"certificates/{begun:%Y/%m/%d}/{recording.id}.json",
         kind="certificate",
-        content=canonical(_certificate(settings, disposal, recording, now)).encode(),
-        retain_until=eligible_at(now, None, years=settings.retention_years, timezone=settings.timezone),
+        content=canonical(_certificate(settings, disposal, recording)).encode(),
+        retain_until=eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone),
         entry=Entry("disposed", SYSTEM, str(recording.id), _decided(disposal)),
         recording_id=recording.id,
         then=conclude,
@@ -156,9 +158,10 @@ def _decided(disposal: Disposal) -> Mapping[str, object]:
     }
 
 
-def _certificate(settings: Settings, disposal: Disposal, recording: Recording, now: datetime) -> Mapping[str, object]:
+def _certificate(settings: Settings, disposal: Disposal, recording: Recording) -> Mapping[str, object]:
     assert disposal.approved_at
     assert disposal.confirmed_at
+    assert disposal.begun_at
     return {
         "format": FORMAT,
         **_decided(disposal),
@@ -173,7 +176,7 @@ def _certificate(settings: Settings, disposal: Disposal, recording: Recording, n
         "proposed_at": disposal.proposed_at.isoformat(),
         "approved_at": disposal.approved_at.isoformat(),
         "confirmed_at": disposal.confirmed_at.isoformat(),
-        "disposed_at": now.isoformat(),
+        "begun_at": disposal.begun_at.isoformat(),
         "objects": disposal.plan,
         "nothing_left": True,
     }

@@ -157,4 +157,4 @@ async def _repair(archive: Archive, expected: _Expected, found: Version) -> None
     async with archive.database.write() as session:
         current = await session.get_one(StoredObject, row.id, with_for_update=True)
         current.lock_until = max(current.lock_until, expected.until)
-        await append(session, Entry("lengthened", SYSTEM, str(row.recording_id or row.id), facts), archive.clock())
+        await append(session, Entry("locked", SYSTEM, str(row.recording_id or row.id), facts), archive.clock())
