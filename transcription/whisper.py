@@ -118,7 +118,7 @@ class WhisperTranscriber:
     """A loaded model.  Calls are served one after another, from whatever thread."""
 
     def __init__(self, model: Any, facts: Mapping[str, str], options: Options) -> None:
-        self.facts, self.options = facts, options
+        self.model, self.facts, self.options = model, facts, options
         self._pipeline = faster_whisper.BatchedInferencePipeline(model)
         self._one_at_a_time = threading.Lock()
 
