@@ -1,6 +1,6 @@
 """One route: where it is, which permission it needs, and what the OpenAPI document says about it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,8 +36,13 @@ class Endpoint:
 
 def read_query(request: web.Request, model: type[M]) -> M:
     """The query string as a model; a ``Problem`` 400 names the first parameter that is wrong."""
+    return parse_query({name: value for name, value in request.query.items() if name != "lang"}, model)
+
+
+def parse_query(values: Mapping[str, str], model: type[M]) -> M:
+    """As ``read_query``; empty values count as absent."""
     try:
-        return model.model_validate({name: value for name, value in request.query.items() if value != ""})
+        return model.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise Problem(400, _first(error)) from None
 

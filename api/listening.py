@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from archive.house import Archive
 from archive.retrieve import SealedFile, open_audio
+
+from archive.house import Archive
 
 # A player that seeks an hour later is someone listening again: that is another row in the ledger.
 LASTS = timedelta(minutes=10)

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from api.auth import form_token, same, user_of
 from api.context import CONTEXT, context
@@ -58,8 +57,6 @@ def observing(error_page: ErrorPage) -> Middleware:
         begun = time.perf_counter()
         try:
             response = await handler(request)
-        except web.HTTPRedirection:
-            raise
         except Exception as error:  # the server's outer loop: whatever happens gets an answer and an id
             problem = problem_of(error)
             report(problem, error, method=request.method, route=route_of(request))
@@ -81,13 +78,13 @@ def observing(error_page: ErrorPage) -> Middleware:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
+    token, by_cookie = _token(request)
+    request["token"] = token
+    user = await user_of(context(request).database, token, context(request).now()) if token else None
+    request["user"] = user
     permission = request.app[PERMISSION_OF].get((request.method, route_of(request)))
     if permission is None:
         return await handler(request)  # no such route or method: the router's own answer
-    token, by_cookie = _token(request)
-    request["token"] = token
-    request["user"] = await user_of(context(request).database, token, context(request).now()) if token else None
-    user = request["user"]
     if not allows(permission, user.role if user else None):
         if user is None:
             raise Problem(401, "login is needed", {"WWW-Authenticate": "Bearer"})

@@ -121,8 +121,12 @@ class LedgerView(Model):
 
 
 class RetentionView(Model):
+    """``reason`` in words; ``phrases`` are its parts with ``{years}`` still to fill in, for translation."""
+
     until: datetime
     reason: str
+    phrases: list[str]
+    years: int
     held: bool
 
 
@@ -244,9 +248,12 @@ class ImportAnswer(Model):
 
 
 class LinkQuestionView(Model):
+    """``orders`` are those of the ``candidates`` that are imported."""
+
     recording: RecordingSummary
     reason: str
     candidates: list[str]
+    orders: list[OrderSummary]
     asked_at: datetime
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused, Unavailable
 from core.ids import new_id
+from workorders.reading import ExportRefused
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -29,6 +30,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
 }
 
 _STATUS: tuple[tuple[type[HuiyinError], int], ...] = (
+    (ExportRefused, 422),
     (NotFound, 404),
     (Conflict, 409),
     (Refused, 403),

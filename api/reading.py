@@ -86,6 +86,12 @@ async def recording(session: AsyncSession, identifier: UUID) -> Recording:
     return found
 
 
+async def recordings_by_id(session: AsyncSession, identifiers: Sequence[UUID]) -> dict[UUID, Recording]:
+    """The recordings with these identifiers."""
+    rows = await session.scalars(select(Recording).where(Recording.id.in_(identifiers)))
+    return {row.id: row for row in rows}
+
+
 async def orders_of(session: AsyncSession, recordings: Sequence[Recording]) -> dict[UUID, list[str]]:
     """The work orders that each recording is linked to."""
     identifiers = [each.id for each in recordings]
@@ -176,3 +182,9 @@ async def list_calls(session: AsyncSession, state: str | None, limit: int) -> li
     """Signalled calls, newest first."""
     query = select(Call).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
     return list(await session.scalars(query.where(Call.state == state) if state else query))
+
+
+async def recordings_by_text_state(session: AsyncSession) -> dict[str, int]:
+    """How many recordings there are in each state of their text."""
+    rows = await session.execute(select(Recording.text_state, func.count()).group_by(Recording.text_state))
+    return dict(rows.tuples().all())

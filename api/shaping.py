@@ -8,6 +8,8 @@ from api.masking import mask_name, mask_number, mask_text
 from api.models import (
     CallView,
     FindingView,
+    HitView,
+    ImportAnswer,
     JobView,
     LedgerView,
     LinkView,
@@ -17,18 +19,26 @@ from api.models import (
     PartyView,
     RecordingDetail,
     RecordingSummary,
+    RefusedRow,
     ReportView,
     RetentionView,
+    TranscriptView,
     TurnView,
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from archive.search import Hit
 from core.jobs import JobRow
 from core.ledger import LedgerRow
 from reporting.reports import Report
+from workorders.importing import ImportReport
 from workorders.orders import Finding, Link, WorkOrder
 
 # What a job's payload may show: identifiers and days, never people.
 _SUBJECTS = ("recording_id", "day", "report_id")
+
+SINCE_CALL = "自通话结束之日起保存满 {years} 个日历年，到期次日方可申请处置；在此之前任何人都不能删除。"
+SINCE_TEXT = "自文字定稿之日起保存满 {years} 个日历年，到期次日方可申请处置；在此之前任何人都不能删除。"
+HELD = "已被审计保全，解除之前不得处置。"
 
 
 def party(number: str, name: str) -> PartyView:
@@ -87,11 +97,10 @@ def recording_detail(
 def retention(row: Recording, years: int) -> RetentionView:
     """Until when a recording is kept, and in words why."""
     by_text = row.text_final_at is not None and row.text_final_at > row.ended_at
-    basis = "文字定稿" if by_text else "通话结束"
-    reason = f"自{basis}之日起保存满 {years} 个日历年，到期次日方可申请处置；在此之前任何人都不能删除"
-    if row.held:
-        reason = "已被审计保全，解除之前不得处置；" + reason
-    return RetentionView(until=row.retain_until, reason=reason, held=row.held)
+    phrases = [HELD] if row.held else []
+    phrases.append(SINCE_TEXT if by_text else SINCE_CALL)
+    reason = "".join(phrases).format(years=years)
+    return RetentionView(until=row.retain_until, reason=reason, phrases=phrases, years=years, held=row.held)
 
 
 def streams(facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -197,3 +206,29 @@ def job_view(row: JobRow) -> JobView:
 
 def call_view(row: Call) -> CallView:
     return CallView.model_validate(row, from_attributes=True)
+
+
+def hit_view(hit: Hit) -> HitView:
+    return HitView.model_validate(hit, from_attributes=True)
+
+
+def transcript_view(row: Recording, turns: Sequence[TurnRow], *, sample_model: bool) -> TranscriptView:
+    """A recording's dialogue."""
+    return TranscriptView.model_validate(
+        {
+            "recording_id": row.id,
+            "text_state": row.text_state,
+            "version": row.text_version,
+            "sample_model": sample_model,
+            "turns": [turn_view(turn) for turn in turns],
+        }
+    )
+
+
+def import_answer(report: ImportReport) -> ImportAnswer:
+    """How an import went, with the reason for every refused row."""
+    refused = [RefusedRow(row=row.row, number=row.number, reason=mask_text(row.reason)) for row in report.refused]
+    counts = report.counts
+    return ImportAnswer(
+        added=counts["added"], changed=counts["changed"], unchanged=counts["unchanged"], refused=refused
+    )

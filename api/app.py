@@ -1,0 +1,98 @@
+"""The web application: every endpoint of every file, behind login and permission."""
+
+from importlib.metadata import version
+
+from aiohttp import web
+
+import api.pages.login
+import api.pages.orders
+import api.pages.recordings
+import api.pages.reports
+import api.pages.status
+import api.routes.findings
+import api.routes.operations
+import api.routes.orders
+import api.routes.recordings
+import api.routes.reports
+import api.routes.session
+from api import middleware
+from api.auth import LoginGuard
+from api.context import CONTEXT, Context
+from api.endpoint import Endpoint
+from api.listening import Listenings
+from api.metrics import Metrics
+from api.openapi import document
+from api.pages.rendering import ROOT, error_page, set_up_templates
+from api.permissions import PUBLIC
+from api.problems import Problem
+from archive.house import Archive
+from core.settings import Settings
+
+LARGEST_UPLOAD = 64 * 1024 * 1024
+_STATIC = {
+    "huiyin.css": "text/css",
+    "player.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *api.routes.session.ENDPOINTS,
+    *api.routes.recordings.ENDPOINTS,
+    *api.routes.orders.ENDPOINTS,
+    *api.routes.findings.ENDPOINTS,
+    *api.routes.reports.ENDPOINTS,
+    *api.routes.operations.ENDPOINTS,
+    *api.pages.login.ENDPOINTS,
+    *api.pages.recordings.ENDPOINTS,
+    *api.pages.orders.ENDPOINTS,
+    *api.pages.reports.ENDPOINTS,
+    *api.pages.status.ENDPOINTS,
+)
+
+
+def build_app(archive: Archive, settings: Settings) -> web.Application:
+    """The application on an archive; nothing connects before the first request."""
+    app = web.Application(
+        client_max_size=LARGEST_UPLOAD,
+        middlewares=[middleware.observing(_error_answer), middleware.choose_language, middleware.admit],
+    )
+    app[CONTEXT] = Context(archive, settings, Metrics(), LoginGuard(), Listenings())
+    app[middleware.PERMISSION_OF] = {}
+    app.on_response_prepare.append(middleware.add_security_headers)
+    set_up_templates(app)
+    for endpoint in (*ENDPOINTS, _openapi_endpoint(), Endpoint("GET", "/static/{name}", PUBLIC, _static)):
+        _add(app, endpoint)
+    return app
+
+
+def _add(app: web.Application, endpoint: Endpoint) -> None:
+    route = app.router.add_route(endpoint.method, endpoint.path, endpoint.handler)
+    assert route.resource
+    permissions = app[middleware.PERMISSION_OF]
+    permissions[endpoint.method, route.resource.canonical] = endpoint.permission
+    if endpoint.method == "GET":
+        app.router.add_route("HEAD", endpoint.path, endpoint.handler)
+        permissions["HEAD", route.resource.canonical] = endpoint.permission
+
+
+def _openapi_endpoint() -> Endpoint:
+    described = document(ENDPOINTS, version("huiyin"))
+
+    async def get_openapi(_request: web.Request) -> web.Response:
+        return web.json_response(described)
+
+    return Endpoint("GET", "/api/v1/openapi.json", PUBLIC, get_openapi)
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    name = request.match_info["name"]
+    if name not in _STATIC:
+        raise Problem(404)
+    headers = {"Content-Type": _STATIC[name], "Cache-Control": "public, max-age=86400"}
+    return web.FileResponse(ROOT / "static" / name, headers=headers)
+
+
+def _error_answer(request: web.Request, problem: Problem) -> web.StreamResponse:
+    """Machines get the problem document, people a page."""
+    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/static/"))
+    return problem.response() if machine else error_page(request, problem)

@@ -1,0 +1,91 @@
+"""The words in which pages speak of states, questions and what the ledger says.  Chinese; `en.json` translates."""
+
+from collections.abc import Mapping
+
+from api.models import LedgerView
+
+ROLES: Mapping[str, str] = {"agent": "回访专员", "auditor": "审计", "admin": "管理员"}
+PARTIES: Mapping[str, str] = {"agent": "专员", "citizen": "市民", "unknown": "通话"}
+TEXT_STATES: Mapping[str, str] = {"pending": "转写中", "done": "已转写", "failed": "转写失败"}
+CALL_STATES: Mapping[str, str] = {"signalled": "通话中或待封存", "sealed": "已封存", "missing": "缺少录音"}
+JOB_STATES: Mapping[str, str] = {"queued": "排队", "running": "进行中", "done": "完成", "failed": "失败"}
+JOB_KINDS: Mapping[str, str] = {
+    "transcribe": "语音转写",
+    "find_order": "关联工单",
+    "link": "关联工单",
+    "relink": "重新关联工单",
+    "findings": "读取回访结论",
+    "daily": "生成日报",
+    "nightly": "夜间保管检查",
+}
+OBJECTS: Mapping[str, str] = {
+    "audio": "录音",
+    "metadata": "通话事实",
+    "transcript": "文字稿",
+    "link": "工单关联",
+    "report": "报表",
+}
+HOW_LINKED: Mapping[str, str] = {"signalled": "随话单号", "telephone": "来电号码", "person": "人工选择"}
+STANDINGS: Mapping[str, str] = {"suggested": "系统建议", "accepted": "已采纳", "changed": "已更改"}
+QUESTIONS: Mapping[str, str] = {
+    "connected": "是否接通",
+    "contacted": "承办单位是否联系",
+    "solved": "诉求是否解决",
+    "satisfied": "是否满意",
+    "suggestion": "有无建议",
+}
+ANSWERS: Mapping[str, str] = {
+    "yes": "是",
+    "no": "否",
+    "partly": "部分解决",
+    "unclear": "未说清",
+    "satisfied": "满意",
+    "fairly": "基本满意",
+    "dissatisfied": "不满意",
+}
+SUGGESTION_ANSWERS: Mapping[str, str] = {"yes": "有", "no": "无"}
+LINK_REASONS: Mapping[str, str] = {
+    "several": "同一号码有多个工单",
+    "none": "没有找到可能的工单",
+    "unknown number": "随话单号尚未导入",
+}
+LEDGER: Mapping[str, str] = {
+    "sealed": "封存录音",
+    "transcribed": "封存文字稿",
+    "corrected": "更正文字",
+    "read": "查阅",
+    "exported": "导出",
+    "linked": "关联工单",
+    "decided": "确认回访结论",
+    "locked": "延长保管期限",
+    "held": "审计保全",
+    "released": "解除保全",
+    "disposed": "处置",
+    "verified": "校验完好",
+    "reported": "签发报表",
+}
+FLAGS: Mapping[str, str] = {
+    "metadata missing": "网关没有送来通话信息",
+    "metadata unreadable": "网关送来的通话信息无法识读",
+    "interrupted": "录音曾中断，已从缓存恢复",
+}
+
+
+def answer_word(question: str, answer: str) -> str:
+    """The word for one answer of one question."""
+    return (SUGGESTION_ANSWERS if question == "suggestion" else ANSWERS).get(answer, answer)
+
+
+def actor_word(actor: str) -> str:
+    """Who did it: the program's own acts are told from people's."""
+    return {"system": "系统", "rules": "系统"}.get(actor, actor)
+
+
+def flag_word(flag: str) -> str:
+    """What a flag of the recorder means; a new one is shown as it is."""
+    return FLAGS.get(flag, flag)
+
+
+def ledger_word(row: LedgerView) -> str:
+    """What happened, in a few words."""
+    return LEDGER.get(row.kind, row.kind)

@@ -1,0 +1,53 @@
+"""Work orders, their import, and the queue of recordings whose order a person must choose."""
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from api.endpoint import Endpoint, parse_query
+from api.models import OrderQuery
+from api.pages.rendering import render
+from api.routes import orders as routes
+
+PAGE = 50
+
+
+async def show_orders(request: web.Request) -> web.Response:
+    return await _list(request)
+
+
+async def do_import(request: web.Request) -> web.Response:
+    """Show what the import did above the list, row by row where rows were refused."""
+    return await _list(request, imported=await routes.import_upload(request))
+
+
+async def _list(request: web.Request, imported: object = None) -> web.Response:
+    wanted = {name: request.query.get(name, "") for name in ("q", "status", "unit")}
+    offset = request.query.get("offset", "0")
+    page = await routes.orders_page(request, parse_query({**wanted, "offset": offset}, OrderQuery))
+    shown = int(offset or 0) + len(page.items)
+    following = "?" + urlencode({**{name: value for name, value in wanted.items() if value}, "offset": shown})
+    return render(
+        request,
+        "orders.html",
+        page=page,
+        wanted=wanted,
+        imported=imported,
+        following=following if shown < page.total else "",
+    )
+
+
+async def show_order(request: web.Request) -> web.Response:
+    return render(request, "order.html", order=await routes.order_page(request, request.match_info["number"]))
+
+
+async def show_links(request: web.Request) -> web.Response:
+    return render(request, "links.html", questions=(await routes.questions(request)).items)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/orders", "orders.see", show_orders),
+    Endpoint("POST", "/orders/import", "orders.import", do_import),
+    Endpoint("GET", "/orders/{number:.+}", "orders.see", show_order),
+    Endpoint("GET", "/links", "links.see", show_links),
+)

@@ -1,0 +1,112 @@
+"""The list of recordings with its search box, and one recording."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from aiohttp import web
+from workorders.linking import link_by_person
+
+from api import reading
+from api.context import context, signed_in
+from api.endpoint import Endpoint, parse_query
+from api.models import HitView, LedgerView, OrderDetail, RecordingQuery, RecordingSummary, SearchQuery
+from api.pages.rendering import render, see_other
+from api.problems import Problem
+from api.routes import recordings as routes
+from api.routes.findings import decide
+from api.routes.orders import order_page
+from api.shaping import ledger_view, recording_summary
+from core.errors import NotFound
+from workorders.orders import ANSWERS
+
+LOW_CONFIDENCE = 0.6
+_FILTERS = ("day", "from", "to", "order", "text_state", "cursor")
+
+
+async def show_start(_request: web.Request) -> web.Response:
+    return see_other("/recordings")
+
+
+async def show_recordings(request: web.Request) -> web.Response:
+    words = request.query.get("q", "").strip()
+    if words:
+        return await _show_hits(request, words)
+    wanted = {name: request.query[name] for name in _FILTERS if request.query.get(name)}
+    page = await routes.recordings_page(request, parse_query(wanted, RecordingQuery))
+    following = "?" + urlencode({**wanted, "cursor": page.next or ""})
+    return render(
+        request,
+        "recordings.html",
+        page=page,
+        words="",
+        wanted=wanted,
+        filtered=bool(wanted),
+        following=following if page.next else "",
+    )
+
+
+async def _show_hits(request: web.Request, words: str) -> web.Response:
+    found = await routes.hits(request, SearchQuery(q=words[:100], limit=100))
+    identifiers = list(dict.fromkeys(hit.recording_id for hit in found.items))
+    groups: list[tuple[RecordingSummary, list[HitView]]] = []
+    async with context(request).database.read() as session:
+        rows = await reading.recordings_by_id(session, identifiers)
+        orders = await reading.orders_of(session, list(rows.values()))
+    for identifier in identifiers:
+        hits = [hit for hit in found.items if hit.recording_id == identifier]
+        groups.append((recording_summary(rows[identifier], orders[identifier]), hits))
+    return render(request, "search.html", words=words, groups=groups, count=len(found.items))
+
+
+async def show_recording(request: web.Request) -> web.Response:
+    identifier = routes.path_id(request)
+    recording = await routes.detail(request, identifier)
+    transcript = await routes.transcript(request, identifier)
+    return render(
+        request,
+        "recording.html",
+        recording=recording,
+        transcript=transcript,
+        low=LOW_CONFIDENCE,
+        order=await _first_order(request, recording.work_orders),
+        ledger=await _ledger_of(request, recording.id, [each.id for each in recording.objects]),
+        answers=ANSWERS,
+    )
+
+
+async def _first_order(request: web.Request, numbers: list[str]) -> OrderDetail | None:
+    try:
+        return await order_page(request, numbers[0]) if numbers else None
+    except NotFound:
+        return None  # the number came with the call; its order is not imported yet
+
+
+async def _ledger_of(request: web.Request, identifier: UUID, objects: list[UUID]) -> list[LedgerView]:
+    async with context(request).database.read() as session:
+        subjects = [str(each) for each in (identifier, *objects)]
+        rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
+    return [ledger_view(row) for row in rows]
+
+
+async def do_link(request: web.Request) -> web.Response:
+    identifier, form = routes.path_id(request), await request.post()
+    number = str(form.get("work_order", "")).strip()
+    if not number:
+        raise Problem(422, "请填写工单编号 / the work order's number is missing")
+    await link_by_person(context(request).archive, identifier, number, by=signed_in(request).name)
+    return see_other("/links" if form.get("back") == "links" else f"/recordings/{identifier}")
+
+
+async def do_decide(request: web.Request) -> web.Response:
+    form = await request.post()
+    await decide(request, str(form.get("answer", "")))
+    return see_other(f"/recordings/{UUID(str(form.get('recording', '')))}#findings")
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/", "recordings.see", show_start),
+    Endpoint("GET", "/recordings", "recordings.see", show_recordings),
+    Endpoint("GET", "/recordings/{id}", "recordings.see", show_recording),
+    Endpoint("POST", "/recordings/{id}/link", "links.decide", do_link),
+    Endpoint("POST", "/findings/{id}", "findings.decide", do_decide),
+)

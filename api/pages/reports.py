@@ -1,0 +1,40 @@
+"""Issued reports, and the form that asks for another."""
+
+from datetime import date, timedelta
+
+from aiohttp import web
+
+from api.context import context
+from api.endpoint import Endpoint
+from api.pages.rendering import render, see_other
+from api.problems import Problem
+from api.routes import reports as routes
+
+
+async def show_reports(request: web.Request) -> web.Response:
+    here = context(request)
+    today = here.now().astimezone(here.settings.timezone).date()
+    return render(
+        request,
+        "reports.html",
+        reports=(await routes.report_list(request)).items,
+        today=today.isoformat(),
+        yesterday=(today - timedelta(days=1)).isoformat(),
+        asked=request.query.get("asked", ""),
+    )
+
+
+async def do_daily(request: web.Request) -> web.Response:
+    form = await request.post()
+    try:
+        day = date.fromisoformat(str(form.get("day", "")))
+    except ValueError:
+        raise Problem(422, "请选择日期 / choose a day") from None
+    await routes.ask_daily(request, day)
+    return see_other(f"/reports?asked={day}")
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/reports", "reports.see", show_reports),
+    Endpoint("POST", "/reports/daily", "reports.issue", do_daily),
+)

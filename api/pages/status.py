@@ -1,0 +1,49 @@
+"""What is going on: calls in progress, jobs, recordings that are missing."""
+
+from collections import Counter
+
+from aiohttp import web
+
+from api import reading
+from api.context import context
+from api.endpoint import Endpoint
+from api.pages.rendering import render, see_other
+from api.routes.operations import retry_job
+from api.shaping import call_view, job_view
+from archive.catalogue import MISSING, SIGNALLED
+from core.jobs import DONE, FAILED, QUEUED, RUNNING, counts
+
+
+async def show_status(request: web.Request) -> web.Response:
+    async with context(request).database.read() as session:
+        numbers = await counts(session)
+        failed = await reading.list_jobs(session, FAILED, 50)
+        waiting = await reading.list_jobs(session, QUEUED, 20)
+        calls = await reading.list_calls(session, SIGNALLED, 50)
+        missing = await reading.list_calls(session, MISSING, 50)
+        recordings = await reading.recordings_by_text_state(session)
+    by_kind: dict[str, Counter[str]] = {}
+    for (kind, state), number in numbers.items():
+        by_kind.setdefault(kind, Counter())[state] += number
+    return render(
+        request,
+        "status.html",
+        by_kind=dict(sorted(by_kind.items())),
+        states=(QUEUED, RUNNING, FAILED, DONE),
+        failed=[job_view(row) for row in failed],
+        retrying=[job_view(row) for row in waiting if row.error],
+        calls=[call_view(row) for row in calls],
+        missing=[call_view(row) for row in missing],
+        recordings=recordings,
+    )
+
+
+async def do_retry(request: web.Request) -> web.Response:
+    await retry_job(request)
+    return see_other("/status")
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/status", "calls.see", show_status),
+    Endpoint("POST", "/status/jobs/{id}/retry", "jobs.retry", do_retry),
+)

@@ -1,0 +1,99 @@
+"""What runs: calls, jobs, the ledger, and what watches ask for."""
+
+import asyncio
+from collections.abc import Coroutine
+
+from aiohttp import web
+
+from api import reading
+from api.context import context
+from api.endpoint import Endpoint, answer, read_query
+from api.metrics import CONTENT_TYPE
+from api.models import CallList, CallQuery, Done, JobList, JobQuery, LedgerPage, LedgerQuery
+from api.permissions import PUBLIC
+from api.routes.recordings import path_id
+from api.shaping import call_view, job_view, ledger_view
+from core.errors import Unavailable
+from core.jobs import requeue
+
+READY_WITHIN = 5.0
+
+
+async def retry_job(request: web.Request) -> None:
+    """Let a failed job be tried again at once; ``NotFound`` or ``Conflict`` otherwise."""
+    here = context(request)
+    async with here.database.write() as session:
+        await requeue(session, path_id(request), now=here.now())
+
+
+async def get_jobs(request: web.Request) -> web.Response:
+    asked = read_query(request, JobQuery)
+    async with context(request).database.read() as session:
+        rows = await reading.list_jobs(session, asked.state, asked.limit)
+    return answer(JobList(items=[job_view(row) for row in rows]))
+
+
+async def post_retry(request: web.Request) -> web.Response:
+    await retry_job(request)
+    return answer(Done())
+
+
+async def get_calls(request: web.Request) -> web.Response:
+    asked = read_query(request, CallQuery)
+    async with context(request).database.read() as session:
+        rows = await reading.list_calls(session, asked.state, asked.limit)
+    return answer(CallList(items=[call_view(row) for row in rows]))
+
+
+async def get_ledger(request: web.Request) -> web.Response:
+    asked = read_query(request, LedgerQuery)
+    async with context(request).database.read() as session:
+        rows = await reading.ledger_rows(
+            session,
+            subjects=[asked.subject] if asked.subject else [],
+            kind=asked.kind,
+            before=asked.before,
+            limit=asked.limit,
+        )
+        size = await reading.ledger_size(session)
+    return answer(LedgerPage(items=[ledger_view(row) for row in rows], size=size))
+
+
+async def get_alive(_request: web.Request) -> web.Response:
+    return web.json_response({"alive": True})
+
+
+async def get_ready(request: web.Request) -> web.Response:
+    archive = context(request).archive
+    parts = {"database": archive.database.ping(), "store": archive.store.ping()}
+    found = dict(zip(parts, await asyncio.gather(*(_answers(each) for each in parts.values())), strict=True))
+    return web.json_response({"ready": all(found.values()), **found}, status=200 if all(found.values()) else 503)
+
+
+async def _answers(ping: Coroutine[object, object, None]) -> bool:
+    try:
+        await asyncio.wait_for(ping, READY_WITHIN)
+    except (Unavailable, TimeoutError):
+        return False
+    return True
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    here = context(request)
+    body = await here.metrics.text(here.database)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/v1/calls", "calls.see", get_calls, "通话 / signalled calls", CallQuery, answers=CallList),
+    Endpoint("GET", "/api/v1/jobs", "jobs.see", get_jobs, "任务队列 / jobs", JobQuery, answers=JobList),
+    Endpoint(
+        "POST", "/api/v1/jobs/{id}/retry", "jobs.retry", post_retry, "重试失败的任务 / try a job again", answers=Done
+    ),
+    Endpoint(
+        "GET", "/api/v1/ledger", "ledger.see", get_ledger, "证据台账 / the ledger", LedgerQuery, answers=LedgerPage
+    ),
+    Endpoint("GET", "/healthz", PUBLIC, get_alive),
+    Endpoint("GET", "/readyz", PUBLIC, get_ready),
+    Endpoint("GET", "/metrics", PUBLIC, get_metrics),
+)

@@ -1,0 +1,139 @@
+"""Work orders: the list, one with its calls, the import, and the queue of recordings without one."""
+
+import tempfile
+from pathlib import Path
+
+from aiohttp import web
+
+from api import reading
+from api.context import context, signed_in
+from api.endpoint import MULTIPART, Endpoint, answer, read_query
+from api.models import (
+    ImportAnswer,
+    ImportForm,
+    LinkQuestionList,
+    LinkQuestionView,
+    OrderDetail,
+    OrderPage,
+    OrderQuery,
+)
+from api.problems import Problem
+from api.shaping import import_answer, order_detail, order_summary, recording_summary
+from core.errors import NotFound
+from workorders import queries
+from workorders.importing import import_orders
+
+
+async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
+    """One page of the list."""
+    here = context(request)
+    wanted = queries.OrderFilter(text=asked.q, status=asked.status, unit=asked.unit, timezone=here.settings.timezone)
+    async with here.database.read() as session:
+        rows = await queries.list_orders(session, wanted, limit=asked.limit, offset=asked.offset)
+        total = await queries.count_orders(session, wanted)
+        recordings = await reading.recordings_by_order(session, [row.number for row in rows])
+    return OrderPage(items=[order_summary(row, recordings.get(row.number, 0)) for row in rows], total=total)
+
+
+async def order_page(request: web.Request, number: str) -> OrderDetail:
+    """One order with its calls; ``NotFound`` otherwise."""
+    async with context(request).database.read() as session:
+        row = await queries.order(session, number)
+        if row is None:
+            raise NotFound("no such work order", number=number)
+        linked = await queries.recordings_of_order(session, number)
+    return order_detail(row, [recording_summary(each.recording, [number]) for each in linked])
+
+
+async def questions(request: web.Request) -> LinkQuestionList:
+    """Recordings that wait for a person to choose their order."""
+    async with context(request).database.read() as session:
+        found = await queries.open_questions(session)
+    items = [
+        LinkQuestionView(
+            recording=recording_summary(each.recording, []),
+            reason=each.question.reason,
+            candidates=each.question.candidates,
+            orders=[order_summary(order, 0) for order in each.candidates],
+            asked_at=each.question.asked_at,
+        )
+        for each in found
+    ]
+    return LinkQuestionList(items=items)
+
+
+async def import_upload(request: web.Request) -> ImportAnswer:
+    """Import the uploaded export; a ``Problem`` 422 when there is no file, or it is no XLSX or CSV."""
+    here, upload = context(request), (await request.post()).get("file")
+    if not isinstance(upload, web.FileField):
+        raise Problem(422, "请选择文件 / the part named “file” is missing")
+    suffix = Path(upload.filename).suffix.lower()
+    if suffix not in (".xlsx", ".csv"):
+        raise Problem(422, "只接受 XLSX 或 CSV 文件 / expected an XLSX or CSV file")
+    with tempfile.TemporaryDirectory() as directory:
+        source = Path(directory) / f"upload{suffix}"
+        source.write_bytes(upload.file.read())
+        report = await import_orders(
+            here.database,
+            source,
+            by=signed_in(request).name,
+            now=here.now(),
+            timezone=here.settings.timezone,
+            columns=here.settings.order_columns,
+        )
+    return import_answer(report)
+
+
+async def get_orders(request: web.Request) -> web.Response:
+    return answer(await orders_page(request, read_query(request, OrderQuery)))
+
+
+async def get_order(request: web.Request) -> web.Response:
+    return answer(await order_page(request, request.match_info["number"]))
+
+
+async def post_import(request: web.Request) -> web.Response:
+    return answer(await import_upload(request))
+
+
+async def get_questions(request: web.Request) -> web.Response:
+    return answer(await questions(request))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/v1/work-orders",
+        "orders.see",
+        get_orders,
+        "工单列表 / work orders",
+        query=OrderQuery,
+        answers=OrderPage,
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/work-orders/import",
+        "orders.import",
+        post_import,
+        "导入 12345 导出文件 / import the 12345 export",
+        takes=ImportForm,
+        takes_media=MULTIPART,
+        answers=ImportAnswer,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/work-orders/{number:.+}",
+        "orders.see",
+        get_order,
+        "一个工单及其通话 / one work order with its calls",
+        answers=OrderDetail,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/link-questions",
+        "links.see",
+        get_questions,
+        "待关联的录音 / recordings whose order a person must choose",
+        answers=LinkQuestionList,
+    ),
+)

@@ -1,0 +1,173 @@
+"""Recordings: the list, one with its facts, its dialogue, its sound."""
+
+from uuid import UUID
+
+from aiohttp import web
+from workorders.linking import link_by_person
+
+from api import reading
+from api.context import context, signed_in
+from api.endpoint import Endpoint, answer, read_body, read_query
+from api.models import (
+    LinkRequest,
+    LinkView,
+    RecordingDetail,
+    RecordingPage,
+    RecordingQuery,
+    SearchAnswer,
+    SearchQuery,
+    TranscriptView,
+)
+from api.problems import Problem
+from api.routes.sound import get_audio
+from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
+from archive.search import search
+from workorders.queries import findings_of
+
+# The value of HUIYIN_ASR_MODEL that names the embedded model.
+SAMPLE_MODEL = "sample"
+
+
+def path_id(request: web.Request) -> UUID:
+    """The identifier in the path; what is not one cannot be found (404)."""
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        raise Problem(404, "not an identifier") from None
+
+
+def filter_of(asked: RecordingQuery) -> reading.RecordingFilter:
+    """``day`` is short for ``from`` and ``to`` on the same day."""
+    return reading.RecordingFilter(
+        since=asked.day or asked.since,
+        until=asked.day or asked.to,
+        order=asked.order,
+        text_state=asked.text_state,
+        cursor=asked.cursor,
+        limit=asked.limit,
+    )
+
+
+async def recordings_page(request: web.Request, asked: RecordingQuery) -> RecordingPage:
+    """One page of the list; a ``Problem`` 400 for a cursor that is none."""
+    here = context(request)
+    async with here.database.read() as session:
+        try:
+            rows, following = await reading.list_recordings(session, filter_of(asked), here.settings.timezone)
+        except ValueError as error:
+            raise Problem(400, f"cursor: {error}") from None
+        orders = await reading.orders_of(session, rows)
+    return RecordingPage(items=[recording_summary(row, orders[row.id]) for row in rows], next=following)
+
+
+async def detail(request: web.Request, identifier: UUID) -> RecordingDetail:
+    """Everything known of a recording except its dialogue; ``NotFound`` otherwise."""
+    here = context(request)
+    async with here.database.read() as session:
+        row = await reading.recording(session, identifier)
+        return recording_detail(
+            row,
+            objects=await reading.objects_of(session, identifier),
+            links=await reading.links_of(session, identifier),
+            findings=await findings_of(session, identifier),
+            years=here.settings.retention_years,
+        )
+
+
+async def transcript(request: web.Request, identifier: UUID) -> TranscriptView:
+    """The newest dialogue; empty while there is none."""
+    sample_model = context(request).settings.asr_model == SAMPLE_MODEL
+    async with context(request).database.read() as session:
+        row = await reading.recording(session, identifier)
+        return transcript_view(row, await reading.turns_of(session, identifier), sample_model=sample_model)
+
+
+async def hits(request: web.Request, asked: SearchQuery) -> SearchAnswer:
+    """Where the words were spoken, with the second."""
+    async with context(request).database.read() as session:
+        found = await search(session, asked.q, limit=asked.limit, offset=asked.offset)
+    return SearchAnswer(items=[hit_view(each) for each in found])
+
+
+async def get_recordings(request: web.Request) -> web.Response:
+    return answer(await recordings_page(request, read_query(request, RecordingQuery)))
+
+
+async def get_recording(request: web.Request) -> web.Response:
+    return answer(await detail(request, path_id(request)))
+
+
+async def get_transcript(request: web.Request) -> web.Response:
+    return answer(await transcript(request, path_id(request)))
+
+
+async def get_search(request: web.Request) -> web.Response:
+    return answer(await hits(request, read_query(request, SearchQuery)))
+
+
+async def post_link(request: web.Request) -> web.Response:
+    asked = await read_body(request, LinkRequest)
+    link = await link_by_person(
+        context(request).archive, path_id(request), asked.work_order, by=signed_in(request).name
+    )
+    return answer(link_view(link), status=201)
+
+
+async def get_sound(request: web.Request) -> web.StreamResponse:
+    return await get_audio(request, path_id(request))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/v1/recordings",
+        "recordings.see",
+        get_recordings,
+        "录音列表 / recordings, newest first",
+        query=RecordingQuery,
+        answers=RecordingPage,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/recordings/{id}",
+        "recordings.see",
+        get_recording,
+        "一条录音的全部事实 / everything known of one recording",
+        answers=RecordingDetail,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/recordings/{id}/transcript",
+        "transcripts.see",
+        get_transcript,
+        "对话文字 / its dialogue",
+        answers=TranscriptView,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/recordings/{id}/audio",
+        "audio.hear",
+        get_sound,
+        "收听（支持 Range，先写台账） / its sound, by ranges; the ledger row is written first",
+        media="audio/flac",
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/recordings/{id}/link",
+        "links.decide",
+        post_link,
+        "人工关联工单 / link to a work order",
+        takes=LinkRequest,
+        answers=LinkView,
+        status=201,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/search",
+        "recordings.search",
+        get_search,
+        "按说过的话检索 / search in spoken words",
+        query=SearchQuery,
+        answers=SearchAnswer,
+    ),
+)

@@ -1,0 +1,58 @@
+"""Sealed audio by ranges, through our process, after the ledger row is written."""
+
+import asyncio
+from uuid import UUID
+
+from aiohttp import web
+from archive.retrieve import SealedFile
+
+from api.context import context, signed_in
+from api.problems import Problem
+from api.ranges import Span, Unsatisfiable, parse_range, range_applies
+
+CHUNK = 256 * 1024
+
+
+async def get_audio(request: web.Request, recording_id: UUID) -> web.StreamResponse:
+    """200, 206 or 304; a ``Problem`` 416 for a range outside the file.  No byte leaves before the ledger row."""
+    here, purpose = context(request), request.query.get("purpose", "review")[:40]
+    file = await here.listenings.open(
+        here.archive, recording_id, actor=signed_in(request).name, purpose=purpose or "review"
+    )
+    etag = f'"{file.sha256}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
+    if request.headers.get("If-None-Match", "") == etag:
+        return web.Response(status=304, headers=headers)
+    span = _span(request, file, etag)
+    response = web.StreamResponse(status=206 if span else 200, headers=headers)
+    response.content_type = file.media_type
+    if span:
+        response.headers["Content-Range"] = span.content_range(file.size)
+    whole = span or Span(0, file.size)
+    response.content_length = whole.length
+    await response.prepare(request)
+    if request.method != "HEAD":
+        await _send(response, file, whole)
+    await response.write_eof()
+    return response
+
+
+def _span(request: web.Request, file: SealedFile, etag: str) -> Span | None:
+    if not range_applies(request.headers.get("If-Range"), etag):
+        return None
+    try:
+        return parse_range(request.headers.get("Range"), file.size)
+    except Unsatisfiable as error:
+        raise Problem(416, str(error), {"Content-Range": f"bytes */{file.size}"}) from None
+
+
+async def _send(response: web.StreamResponse, file: SealedFile, span: Span) -> None:
+    with file.path.open("rb") as source:
+        source.seek(span.start)
+        left = span.length
+        while left:
+            piece = await asyncio.to_thread(source.read, min(CHUNK, left))
+            if not piece:
+                raise OSError("the audio became shorter while it was read")
+            await response.write(piece)
+            left -= len(piece)
