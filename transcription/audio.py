@@ -45,7 +45,7 @@ class Channel:
         """Mean power in dBFS between two moments (seconds) of the original."""
         first = int(start / LEVEL_SECONDS)
         found = self.levels[first : max(first + 1, int(np.ceil(end / LEVEL_SECONDS)))]
-        return float(10 * np.log10(np.mean(10 ** (found / 10)))) if len(found) else SILENCE_DB
+        return float(10 * np.log10(np.mean(10 ** (found.astype(np.float64) / 10)))) if len(found) else SILENCE_DB
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def levels_of(samples: Samples, rate: int) -> Samples:
     """Power in dBFS of each whole or begun tenth of a second."""
     size = max(1, round(rate * LEVEL_SECONDS))
     padded = np.pad(samples, (0, -len(samples) % size)).reshape(-1, size)
-    power = np.einsum("ij,ij->i", padded, padded) / size
-    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10))), dtype=np.float32)
+    power = np.einsum("ij,ij->i", padded, padded, dtype=np.float64) / size
+    return np.maximum(10 * np.log10(np.maximum(power, 1e-30)), SILENCE_DB).astype(np.float32)
 
 
 def gain_for(levels: Sequence[float] | Samples, peak: float) -> float:
