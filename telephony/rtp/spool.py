@@ -117,13 +117,17 @@ class SpoolWriter:
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive records of a spool: ``data`` and, for each record, where its packet lies in ``data``."""
+    """Consecutive records of a spool: ``data`` and, for each record, where its packet lies in ``data``.
+
+    Records from ``settled`` on are a preview: they come again at the start of the next block.
+    """
 
     data: bytes
     starts: list[int]
     sizes: list[int]
     rtcp: list[bool]
     offsets_ms: list[int]
+    settled: int
 
 
 class SpoolReader:
@@ -139,37 +143,45 @@ class SpoolReader:
         # Octets at the end that are no whole record; known once ``blocks`` is exhausted.
         self.unread = 0
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The records in the order of their arrival, about ``size`` octets at a time."""
+    def blocks(self, size: int = BLOCK, preview: int = 0) -> Iterator[Block]:
+        """The records in the order of their arrival, about ``size`` octets at a time.
+
+        Every block but the last shows its last ``preview`` records before their time.
+        """
         with self._file.open("rb") as stream:
             stream.seek(self._first)
-            rest = b""
-            while read := stream.read(size):
-                block, used, sound = _cut(rest + read)
-                if block.starts:
+            rest, read, sound = b"", stream.read(size), True
+            while read and sound:
+                following = stream.read(size)
+                block, used, sound = _cut(rest + read, preview if following else 0)
+                if block.settled:
                     yield block
-                rest = block.data[used:]
-                if not sound:
-                    break
-            self.unread = len(rest) + os.fstat(stream.fileno()).st_size - stream.tell()
+                rest, read = block.data[used:], following
+            self.unread = len(rest) + len(read) + os.fstat(stream.fileno()).st_size - stream.tell()
 
 
-def _cut(data: bytes) -> tuple[Block, int, bool]:
-    """Split at record boundaries: the block, the octets it used, and whether reading may go on behind it."""
-    block = Block(data, [], [], [], [])
-    position, end, head = 0, len(data) - RECORD.size, RECORD.size
-    unpack = RECORD.unpack_from
-    start, size, rtcp, at = block.starts.append, block.sizes.append, block.rtcp.append, block.offsets_ms.append
+def _cut(data: bytes, preview: int) -> tuple[Block, int, bool]:
+    """Split at record boundaries: the block, the octets that are settled, and whether reading may go on behind it."""
+    starts: list[int] = []
+    sizes: list[int] = []
+    rtcp: list[bool] = []
+    offsets_ms: list[int] = []
+    position, end, head, unpack, sound = 0, len(data) - RECORD.size, RECORD.size, RECORD.unpack_from, True
     while position <= end:
         length, packet_size, offset_ms = unpack(data, position)
         if length <= head:
             # No packet is empty: this is a tail of zeros, or garbage.
-            return block, position, False
+            sound = False
+            break
         if position + length > len(data):
             break
-        start(position + head)
-        size(length - head)
-        rtcp(not packet_size)
-        at(offset_ms)
+        starts.append(position + head)
+        sizes.append(length - head)
+        rtcp.append(not packet_size)
+        offsets_ms.append(offset_ms)
         position += length
-    return block, position, True
+    settled = len(starts)
+    if sound and preview:
+        settled = max(0, settled - preview)
+        position = starts[settled] - head if starts else 0
+    return Block(data, starts, sizes, rtcp, offsets_ms, settled), position, sound

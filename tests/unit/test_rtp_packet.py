@@ -1,0 +1,104 @@
+"""RTP and RTCP packets: round trips, and nothing but ValueError for everything else."""
+
+import struct
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.rtp.packet import (
+    RtcpPacket,
+    RtcpSenderReport,
+    RtpPacket,
+    goodbye,
+    is_rtcp,
+    ntp_time,
+    parse_compound,
+    source_description,
+)
+
+words = st.integers(0, 0xFFFF_FFFF)
+rtp_packets = st.builds(
+    RtpPacket,
+    payload_type=st.integers(0, 127),
+    sequence=st.integers(0, 0xFFFF),
+    timestamp=words,
+    ssrc=words,
+    payload=st.binary(max_size=200),
+    marker=st.booleans(),
+    csrcs=st.lists(words, max_size=15).map(tuple),
+    extension=st.none()
+    | st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=40).map(lambda b: b + bytes(-len(b) % 4))),
+)
+
+
+@given(rtp_packets)
+def test_rtp_round_trip(packet: RtpPacket) -> None:
+    assert RtpPacket.parse(bytes(packet)) == packet
+
+
+@given(rtp_packets, st.integers(1, 255))
+def test_rtp_padding_is_removed(packet: RtpPacket, padding: int) -> None:
+    data = bytearray(bytes(packet) + bytes(padding - 1) + bytes([padding]))
+    data[0] |= 0x20
+    assert RtpPacket.parse(bytes(data)) == packet
+
+
+@given(
+    st.binary(max_size=80)
+    | rtp_packets.map(bytes).flatmap(lambda data: st.integers(0, len(data)).map(lambda n: data[:n]))
+)
+def test_only_value_error_for_anything_else(data: bytes) -> None:
+    with suppress(ValueError):
+        RtpPacket.parse(data)
+    with suppress(ValueError):
+        for packet in parse_compound(data):
+            RtcpSenderReport.parse(packet)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x80\x08\x00\x01", "header is cut short"),
+        (b"\x40\x08" + bytes(10), "version"),
+        (b"\x82\x08" + bytes(14), "contributing"),
+        (b"\x90\x08" + bytes(10) + b"\xbe\xde\x00\x02" + bytes(4), "extension"),
+        (b"\xa0\x08" + bytes(10) + b"\x05", "padding"),
+        (b"\xa0\x08" + bytes(10), "padding"),
+    ],
+)
+def test_says_what_is_wrong_with_rtp(data: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        RtpPacket.parse(data)
+
+
+@given(
+    st.lists(
+        st.builds(RtcpPacket, st.integers(192, 223), st.integers(0, 31), st.binary(max_size=8).map(lambda b: b * 4)),
+        min_size=1,
+    )
+)
+def test_rtcp_round_trip(compound: list[RtcpPacket]) -> None:
+    assert parse_compound(b"".join(map(bytes, compound))) == tuple(compound)
+
+
+def test_the_compound_that_a_sender_ends_with() -> None:
+    report = RtcpSenderReport(ssrc=9, ntp=ntp_time(1_772_415_000.25), timestamp=160, packets=2, octets=320)
+    compound = parse_compound(bytes(report) + source_description(9, "abc@sender.invalid") + goodbye(9))
+    assert [packet.packet_type for packet in compound] == [200, 202, 203]
+    assert RtcpSenderReport.parse(compound[0]) == report
+    assert RtcpSenderReport.parse(compound[0]).unix_seconds == pytest.approx(1_772_415_000.25)
+    assert compound[2].body == struct.pack(">I", 9)
+
+
+def test_tells_rtcp_from_rtp() -> None:
+    assert is_rtcp(goodbye(1))
+    assert not is_rtcp(bytes(RtpPacket(8, 1, 1, 1, marker=True)))
+    assert not is_rtcp(b"")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\xc8\x00\x09" + bytes(8), b"\x80\x08\x00\x00"])
+def test_refuses_what_is_no_compound(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_compound(data)
