@@ -74,7 +74,7 @@ async def link_recording(archive: Archive, recording_id: UUID, *, window_days: i
         if not proposal.work_order:
             new = await _ask(session, recording_id, proposal, archive.clock())
             return LinkOutcome(recording_id, ASKED, (), "", proposal.reason, proposal.candidates, new)
-    rule = {"window_days": window_days} if proposal.how == BY_TELEPHONE else {}
+    rule: dict[str, object] = {"window_days": window_days} if proposal.how == BY_TELEPHONE else {}
     link = await _seal(archive, recording, proposal.work_order, proposal.how, by, rule)
     return LinkOutcome(recording_id, LINKED, (link.work_order,), link.how, new=True)
 
