@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,6 +12,7 @@ from core import settings as configuration
 from core.errors import HuiyinError, SettingsError
 from core.logging import set_up
 from service import commands
+from service.commands.family import Run
 
 WRONG_SETTINGS = 2
 
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = configuration.load(os.environ)
         set_up(options.command, options.log_format or settings.log_format)
-        return asyncio.run(options.run(settings, options))
+        run: Run = options.run
+        return asyncio.run(_ended(run(settings, options)))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return WRONG_SETTINGS
@@ -36,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+async def _ended(running: Awaitable[int]) -> int:
+    return await running
 
 
 def parse_only(arguments: Sequence[str]) -> argparse.Namespace:

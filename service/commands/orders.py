@@ -33,5 +33,12 @@ async def run_import(settings: Settings, options: argparse.Namespace) -> int:
         if not options.dry_run:
             async with archive.database.write() as session:
                 await jobs.enqueue(session, RELINK, {}, now=utc_now())
-    print("\n".join(report.lines()))
+    print(report.summary())
+    for row in report.rows:
+        if row.outcome != "unchanged":
+            print(
+                "  ".join(
+                    filter(None, (f"第 {row.row} 行 row", row.number, row.outcome, ", ".join(row.columns), row.reason))
+                )
+            )
     return 1 if report.refused else 0

@@ -22,6 +22,6 @@ async def run_user(settings: Settings, options: argparse.Namespace) -> int:
     # From a terminal the password is asked for unseen; a script may pipe it in.
     password = getpass.getpass("密码 password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     async with open_archive(settings) as archive:
-        await create_user(archive.database, options.name, password, options.role, utc_now())
+        await create_user(archive.database, options.name, password, options.role, now=utc_now())
     print(f"已新增 added: {options.name} ({options.role})")
     return 0

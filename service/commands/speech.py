@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.settings import Settings
 from service.commands.family import Commands, command
-from transcription.evaluate import evaluate_set
+from transcription.evaluate import FileScore, evaluate_set
 from transcription.whisper import load_transcriber
 
 
@@ -28,6 +28,19 @@ def add_to(commands: Commands) -> None:
 async def run_evaluate(settings: Settings, options: argparse.Namespace) -> int:
     chosen = replace(settings, asr_model=options.model or settings.asr_model)
     transcriber = await asyncio.to_thread(load_transcriber, chosen)
-    evaluation = await asyncio.to_thread(evaluate_set, transcriber, options.directory)
-    print("\n".join(evaluation.lines()))
+    evaluation = await asyncio.to_thread(evaluate_set, transcriber, options.directory, on_file=_show)
+    print(
+        f"总计 total: CER {_percent(evaluation.cer)} ({evaluation.errors}/{evaluation.characters}), "
+        f"real-time factor {evaluation.real_time_factor:.3f}, {len(evaluation.files)} files"
+    )
     return 0
+
+
+def _show(score: FileScore) -> None:
+    print(f"{score.file}: CER {_percent(score.cer)} ({score.errors}/{score.characters})")
+    print(f"  原文 {score.truth}\n  识别 {score.heard}")
+
+
+def _percent(rate: float | None) -> str:
+    """Nothing true was said: there is no rate, only the errors."""
+    return "—" if rate is None else f"{rate:.1%}"

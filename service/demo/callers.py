@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class SampleCall:
     @property
     def telephone(self) -> str:
         """The citizen's (fictional) number, as in the sample orders."""
-        return str(self.truth["telephone"])
+        return str(self.truth["citizen_telephone"])
 
     @property
     def spoken(self) -> str:
@@ -52,17 +52,27 @@ def sample_calls() -> list[SampleCall]:
 
 
 async def place_all(calls: Sequence[SampleCall], settings: Settings, *, speed: float) -> list[CallReport]:
-    """Place the calls at once; transports and codecs differ, and one line loses and reorders packets."""
-    return list(await asyncio.gather(*(_place(call, number, settings, speed) for number, call in enumerate(calls))))
+    """Place the calls at once; transports and codecs differ, and the first line reorders and repeats packets."""
+    return list(await asyncio.gather(*(_place_shown(call, at, settings, speed) for at, call in enumerate(calls))))
 
 
-async def _place(call: SampleCall, number: int, settings: Settings, speed: float) -> CallReport:
-    report = await place_call(
+async def _place_shown(call: SampleCall, number: int, settings: Settings, speed: float) -> CallReport:
+    return await place(
+        call, number, settings, speed=speed, on_progress=lambda line: show.step(f"{call.name:<12} {line}")
+    )
+
+
+async def place(
+    call: SampleCall, number: int, settings: Settings, *, speed: float, on_progress: Callable[[str], None]
+) -> CallReport:
+    """Place one call; ``number`` chooses the agent's extension, the transport, the codec and the line's quality."""
+    return await place_call(
         settings.sip_bind,
         call.agent,
         call.citizen,
-        # The order of a `no_number` call is found by the citizen's telephone alone.
-        work_order="" if call.name == "no_number" else str(call.truth["work_order"]),
+        # A call that signals no order is linked by the citizen's telephone alone.
+        work_order=str(call.truth["work_order"]) if call.truth["signalled"] else "",
+        work_order_header=settings.work_order_header,
         agent_number=str(8001 + number),
         citizen_number=call.telephone,
         call_id=call.sip_call_id,
@@ -71,7 +81,5 @@ async def _place(call: SampleCall, number: int, settings: Settings, speed: float
         speed=speed,
         reorder=0.02 if number == 0 else 0.0,
         duplicates=0.02 if number == 0 else 0.0,
-        on_progress=lambda line: show.step(f"{call.name:<12} {line}"),
+        on_progress=on_progress,
     )
-    show.step(f"{call.name:<12} 网关挂机 gateway hung up")
-    return report

@@ -1,6 +1,6 @@
 """Alembic's entry: the connection is handed in by ``service.migrate``; there is no offline mode and no ini file."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -9,7 +9,7 @@ from core.database import UtcDateTime
 from service.migrate import METADATA, belongs_to_models
 
 
-def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | bool:
+def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
     """How a new revision writes our own column type."""
     if kind == "type" and isinstance(item, UtcDateTime):
         autogenerate.imports.add("from core.database import UtcDateTime")

@@ -92,7 +92,7 @@ async def running(variables: Mapping[str, str], directory: Path, command: str = 
     settings = load({name: value for name, value in variables.items() if name.startswith("HUIYIN_")})
     log = directory / f"{command}.log"
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: ASYNC220 - starting takes no time worth an await
             [sys.executable, "-m", "service", command],
             env=dict(variables),
             cwd=ROOT,
