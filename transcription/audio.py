@@ -88,7 +88,8 @@ def levels_of(samples: Samples, rate: int) -> Samples:
     size = max(1, round(rate * LEVEL_SECONDS))
     padded = np.pad(samples, (0, -len(samples) % size)).reshape(-1, size)
     power = np.einsum("ij,ij->i", padded, padded, dtype=np.float64) / size
-    return np.maximum(10 * np.log10(np.maximum(power, 1e-30)), SILENCE_DB).astype(np.float32)
+    decibels: Samples = np.maximum(10 * np.log10(np.maximum(power, 1e-30)), SILENCE_DB).astype(np.float32)
+    return decibels
 
 
 def gain_for(levels: Sequence[float] | Samples, peak: float) -> float:
