@@ -99,8 +99,7 @@ async def connected_readings(session: AsyncSession, day: date, timezone: ZoneInf
     )
     answers = _by_recording(findings)
     readings = (
-        _reading(identifier, started_at, order, answers.get(identifier, ()))
-        for identifier, started_at, order in rows.tuples()
+        _reading(identifier, started_at, order, answers.get(identifier, ())) for identifier, started_at, order in rows
     )
     return tuple(reading for reading in readings if reading.says(CONNECTED) == "yes")
 
@@ -116,7 +115,7 @@ async def kept_recordings(session: AsyncSession, day: date, timezone: ZoneInfo) 
     )
     return tuple(
         Kept(row.id, row.started_at, row.duration_ms, row.text_state, row.interrupted, bool(has_link))
-        for row, has_link in rows.tuples()
+        for row, has_link in rows
     )
 
 

@@ -37,7 +37,9 @@ async def execute(archive: Archive, settings: Settings, disposal_id: UUID, *, no
     _require_confirmed(disposal)
     require_eligible(recording, settings, moment)
     if disposal.plan is None:
-        disposal = await _begin(archive, settings, disposal_id, await _plan(archive, recording.id, moment), moment)
+        disposal = await begin_deletion(
+            archive, settings, disposal_id, await plan_deletion(archive, recording.id, moment), moment
+        )
     assert disposal.plan is not None
     for item in disposal.plan:
         await _delete(archive.store, item["key"], item["version_id"])
@@ -68,7 +70,7 @@ def _require_confirmed(disposal: Disposal) -> None:
         raise Refused("处置未经两人批准 / two people have not decided", disposal=disposal.id, state=disposal.state)
 
 
-async def _plan(archive: Archive, recording_id: UUID, now: datetime) -> list[dict[str, Any]]:
+async def plan_deletion(archive: Archive, recording_id: UUID, now: datetime) -> list[dict[str, Any]]:
     """Every version that the catalogue or the store knows; ``Refused`` when one of them is still locked or held."""
     async with archive.database.read() as session:
         rows = (await session.scalars(select(StoredObject).where(StoredObject.recording_id == recording_id))).all()
@@ -110,7 +112,7 @@ async def _versions(store: ObjectStore, keys: Iterable[str], recording_id: UUID)
     return found
 
 
-async def _begin(
+async def begin_deletion(
     archive: Archive, settings: Settings, disposal_id: UUID, plan: Sequence[dict[str, Any]], now: datetime
 ) -> Disposal:
     """Write the plan down, after looking again: someone may have set a hold or withdrawn meanwhile."""

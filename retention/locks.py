@@ -108,7 +108,7 @@ async def _objects(archive: Archive) -> AsyncIterator[list[_Expected]]:
     while True:
         async with archive.database.read() as session:
             page = query if last is None else query.where(StoredObject.id > last)
-            rows = (await session.execute(page)).tuples().all()
+            rows = (await session.execute(page)).all()
         if not rows:
             return
         last = rows[-1][0].id

@@ -152,7 +152,7 @@ async def _waiting(session: AsyncSession) -> dict[str, int]:
         .where(Disposal.state.in_((PROPOSED, APPROVED, CONFIRMED)))
         .group_by(Disposal.state)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def _dispose(archive: Archive, settings: Settings, now: datetime) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
