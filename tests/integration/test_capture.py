@@ -1,0 +1,254 @@
+"""Receiving over real sockets: ports, drains, stalls, trouble with the disk."""
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.clock import utc_now
+from core.errors import NotFound, Unavailable
+from core.settings import PortRange
+from telephony.rtp.capture import Capture
+from telephony.rtp.packet import goodbye
+from telephony.rtp.spool import SpoolReader
+from tests.spools import packets, tone
+
+HOST = "127.0.0.1"
+PORTS = PortRange(24001, 24032)
+SOUND = [packet for _, packet in packets(tone(1000))]
+
+
+@pytest.fixture
+async def capture() -> AsyncIterator[Capture]:
+    capture = Capture(HOST, PORTS, interval=0.02)
+    yield capture
+    await capture.stop()
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        yield sock
+
+
+def spooled(file: Path) -> tuple[list[bytes], list[bytes], list[int]]:
+    """The RTP packets, the RTCP packets and the arrival times of the former."""
+    rtp: list[bytes] = []
+    rtcp: list[bytes] = []
+    times: list[int] = []
+    for block in SpoolReader(file).blocks():
+        for row in range(block.settled):
+            packet = block.data[block.starts[row] :][: block.sizes[row]]
+            (rtcp if block.rtcp[row] else rtp).append(packet)
+            if not block.rtcp[row]:
+                times.append(block.offsets_ms[row])
+    return rtp, rtcp, times
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Let the timer drain until something is so."""
+    async with asyncio.timeout(10):
+        while not reached():  # noqa: ASYNC110 - the timer of the capture is what is waited for
+            await asyncio.sleep(0.01)
+
+
+async def test_receives_rtp_and_rtcp_of_one_stream(capture: Capture, gateway: socket.socket, tmp_path: Path) -> None:
+    before = utc_now()
+    capture.start()
+    port = capture.open(tmp_path / "1.rtpdump")
+    assert port % 2 == 0
+    for packet in SOUND:
+        gateway.sendto(packet, (HOST, port))
+    gateway.sendto(goodbye(7), (HOST, port + 1))
+    # Multiplexed on the RTP port (RFC 5761), and an empty datagram, which is nothing at all.
+    gateway.sendto(goodbye(8), (HOST, port))
+    gateway.sendto(b"", (HOST, port))
+    await until(lambda: len(spooled(tmp_path / "1.rtpdump")[0]) == 50)
+    counts = capture.close(port)
+    rtp, rtcp, _ = spooled(tmp_path / "1.rtpdump")
+    assert rtp == SOUND
+    assert sorted(rtcp) == [goodbye(7), goodbye(8)]
+    assert counts["packets"] == 50
+    assert counts["bytes"] == sum(map(len, SOUND))
+    assert counts["rtcp_packets"] == 2
+    assert counts["foreign_sources"] == counts["unspooled_packets"] == counts["unspooled_bytes"] == 0
+    assert counts["spool_error"] == ""
+    header = SpoolReader(tmp_path / "1.rtpdump").header
+    assert (header.address, header.port) == (HOST, port)
+    assert before <= header.started_at <= datetime.fromisoformat(counts["first_at"]) + timedelta(milliseconds=1)
+    assert counts["first_at"] <= counts["last_at"] <= utc_now().isoformat()
+
+
+async def test_a_stalled_event_loop_loses_nothing_and_times_stay_true(
+    capture: Capture, gateway: socket.socket, tmp_path: Path
+) -> None:
+    capture.start()
+    port = capture.open(tmp_path / "1.rtpdump")
+    await asyncio.sleep(0.05)
+    for packet in SOUND:
+        gateway.sendto(packet, (HOST, port))
+        time.sleep(0.01)  # noqa: ASYNC251 - the stall is the point
+    await until(lambda: len(spooled(tmp_path / "1.rtpdump")[0]) == 50)
+    capture.close(port)
+    rtp, _, times = spooled(tmp_path / "1.rtpdump")
+    assert rtp == SOUND
+    # The kernel's times, not the one moment at which the loop woke up.
+    assert times[-1] - times[0] >= 400
+    assert times == sorted(times)
+
+
+async def test_closing_drains_what_the_timer_has_not(capture: Capture, gateway: socket.socket, tmp_path: Path) -> None:
+    port = capture.open(tmp_path / "1.rtpdump")
+    for packet in SOUND:
+        gateway.sendto(packet, (HOST, port))
+    assert capture.close(port)["packets"] == 50
+    assert spooled(tmp_path / "1.rtpdump")[0] == SOUND
+
+
+async def test_streams_stay_apart(capture: Capture, gateway: socket.socket, tmp_path: Path) -> None:
+    ports = {capture.open(tmp_path / f"{index}.rtpdump"): index for index in range(8)}
+    assert capture.open_ports == len(ports) == 8
+    for port, index in ports.items():
+        gateway.sendto(SOUND[index], (HOST, port))
+    assert capture.drain() == 8
+    for port, index in ports.items():
+        capture.close(port)
+        assert spooled(tmp_path / f"{index}.rtpdump")[0] == [SOUND[index]]
+
+
+async def test_foreign_senders_are_counted_and_kept(capture: Capture, gateway: socket.socket, tmp_path: Path) -> None:
+    port = capture.open(tmp_path / "1.rtpdump")
+    gateway.sendto(SOUND[0], (HOST, port))
+    for _ in range(2):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((HOST, 0))
+            other.sendto(SOUND[1], (HOST, port))
+            other.sendto(SOUND[2], (HOST, port))
+            capture.drain()
+    counts = capture.close(port)
+    assert counts["packets"] == 5
+    assert (counts["foreign_sources"], counts["foreign_packets"]) in {(2, 4), (1, 4)}
+    assert len(spooled(tmp_path / "1.rtpdump")[0]) == 5
+
+
+async def test_ports_run_out_and_come_back(tmp_path: Path) -> None:
+    capture = Capture(HOST, PortRange(24101, 24106))
+    first, second = capture.open(tmp_path / "1"), capture.open(tmp_path / "2")
+    assert {first, second} == {24102, 24104}
+    with pytest.raises(Unavailable, match="no RTP port is free"):
+        capture.open(tmp_path / "3")
+    assert not (tmp_path / "3").exists()
+    capture.close(first)
+    assert capture.open(tmp_path / "4") == first
+    await capture.stop()
+
+
+async def test_a_port_in_use_elsewhere_is_passed_over(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HOST, 24113))
+        capture = Capture(HOST, PortRange(24112, 24115))
+        assert capture.open(tmp_path / "1") == 24114
+        await capture.stop()
+
+
+async def test_a_spool_that_cannot_be_made_frees_its_port(tmp_path: Path) -> None:
+    capture = Capture(HOST, PortRange(24120, 24121))
+    with pytest.raises(Unavailable, match="cannot create a spool file"):
+        capture.open(tmp_path / "missing" / "1")
+    assert capture.open(tmp_path / "1") == 24120
+    await capture.stop()
+
+
+async def test_quiet_seconds_count_from_the_last_packet(
+    capture: Capture, gateway: socket.socket, tmp_path: Path
+) -> None:
+    port = capture.open(tmp_path / "1")
+    await asyncio.sleep(0.1)
+    # Nothing was drained since: a stalled loop is not a silent stream.
+    assert capture.quiet_seconds(port) == 0
+    capture.drain()
+    assert capture.quiet_seconds(port) >= 0.1
+    gateway.sendto(SOUND[0], (HOST, port))
+    capture.drain()
+    assert capture.quiet_seconds(port) < 0.1
+    with pytest.raises(NotFound):
+        capture.quiet_seconds(port + 2)
+
+
+async def test_one_spool_in_trouble_leaves_the_others_alone(
+    capture: Capture, gateway: socket.socket, tmp_path: Path
+) -> None:
+    capture.start()
+    troubled, sound = capture.open(tmp_path / "1"), capture.open(tmp_path / "2")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The operating system refuses to let any file grow beyond 4 KiB, as a full disk would.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        for packet in SOUND:
+            gateway.sendto(packet, (HOST, troubled))
+        for packet in SOUND[:10]:
+            gateway.sendto(packet, (HOST, sound))
+        await until(lambda: capture.failing == (troubled,))
+        await until(lambda: len(spooled(tmp_path / "2")[0]) == 10)
+        assert len(spooled(tmp_path / "1")[0]) < 50
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await until(lambda: not capture.failing)
+    for packet in SOUND[10:]:
+        gateway.sendto(packet, (HOST, sound))
+    counts = capture.close(troubled)
+    assert counts["spool_error"]
+    assert counts["unspooled_packets"] == counts["unspooled_bytes"] == 0
+    assert spooled(tmp_path / "1")[0] == SOUND
+    assert capture.close(sound)["spool_error"] == ""
+    assert spooled(tmp_path / "2")[0] == SOUND
+
+
+async def test_a_spool_that_stays_in_trouble_says_what_is_missing(
+    capture: Capture, gateway: socket.socket, tmp_path: Path
+) -> None:
+    port = capture.open(tmp_path / "1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        for packet in SOUND:
+            gateway.sendto(packet, (HOST, port))
+        capture.drain()
+        counts = capture.close(port)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert counts["packets"] == 50
+    assert counts["unspooled_bytes"] > 0
+    assert counts["spool_error"]
+    assert 0 < len(spooled(tmp_path / "1")[0]) < 50
+
+
+async def test_stopping_closes_every_port(gateway: socket.socket, tmp_path: Path) -> None:
+    capture = Capture(HOST, PortRange(24130, 24139))
+    capture.start()
+    ports = [capture.open(tmp_path / f"{index}") for index in range(3)]
+    for port in ports:
+        gateway.sendto(SOUND[0], (HOST, port))
+    await capture.stop()
+    assert capture.open_ports == 0
+    assert [spooled(tmp_path / f"{index}")[0] for index in range(3)] == [[SOUND[0]]] * 3
+
+
+async def test_receives_on_ipv6(tmp_path: Path) -> None:
+    capture = Capture("::1", PortRange(24140, 24141))
+    try:
+        port = capture.open(tmp_path / "1")
+    except Unavailable:
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as gateway:
+        gateway.sendto(SOUND[0], ("::1", port))
+        assert capture.close(port)["packets"] == 1
+    await capture.stop()
+    assert SpoolReader(tmp_path / "1").header.address == "::1"
+    assert spooled(tmp_path / "1")[0] == [SOUND[0]]
