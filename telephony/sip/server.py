@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from telephony.sip.dialog import Dialog, DialogKey, Flow, key_for
-from telephony.sip.message import Headers, Message, Request, Response
+from telephony.sip.message import Headers, Message, Request, Response, parse
 from telephony.sip.transaction import GIVE_UP, T1, T2, Event, State, Transaction, event_of, key_of
 
 ALLOW = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE")
@@ -195,20 +195,25 @@ class Server:
             if request.version != "SIP/2.0":
                 return self._response(request, Reply(505), tag, flow), None
             if request.method == "CANCEL":
-                return self._response(request, self._cancel(key), tag, flow), None
+                return self._cancel(request, key, tag, flow), None
             if request.recipient.tag:
                 return self._answer_within(request, flow)
-            if self._is_merged(request, key):
+            if request.method == "INVITE" and self._is_merged(request, key):
                 return self._response(request, Reply(482), tag, flow), None
             return self._answer_outside(request, tag, flow)
         except ValueError:
             return self._response(request, Reply(400), tag, flow), None
 
-    def _cancel(self, key: tuple[str, ...]) -> Reply:
-        return Reply(200 if (*key[:-1], "INVITE") in self._transactions else 481)
+    def _cancel(self, request: Request, key: tuple[str, ...], tag: str, flow: Flow) -> Response:
+        found = self._transactions.get((*key[:-1], "INVITE"))
+        if found is None:
+            return self._response(request, Reply(481), tag, flow)
+        # Both answers carry the same To tag (§9.2).
+        return self._response(request, Reply(200), parse(found[0].last).recipient.tag, flow)
 
     def _is_merged(self, request: Request, key: tuple[str, ...]) -> bool:
-        """The same request by another path (§8.2.2.2)."""
+        """The same INVITE by another path (§8.2.2.2).  Other requests do no harm twice, and some gateways probe with
+        one CSeq for ever."""
         same = request.sender.tag, request.call_id, str(request.cseq)
         return self._merging.setdefault(same, key) != key
 

@@ -94,7 +94,8 @@ def _read(body: bytes) -> Element:
     for text in _readings(body):
         try:
             root: Element = fromstring(text)
-        except ParseError:
+        except (ParseError, ValueError, LookupError):
+            # Not well-formed, forbidden (entities, a DTD), or in an encoding that expat does not know.
             continue
         return root
     raise ValueError("the recording metadata is not well-formed XML")

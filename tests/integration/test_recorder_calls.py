@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Refused, Unavailable
-from core.settings import Address
 from telephony.call import CallFacts
 from telephony.simulator import place_call
 from tests.recording import House, open_house, tone
@@ -44,7 +42,8 @@ async def test_a_call_becomes_a_closed_spool(house: House, tmp_path: Path, trans
     facts, directory = await house.finished()
     assert facts == CallFacts.load(directory)
     assert (facts.state, facts.end_reason, facts.flags, facts.work_order) == ("closed", "bye", (), "GD-1")
-    assert facts.ended_at is not None and facts.ended_at > facts.started_at
+    assert facts.ended_at is not None
+    assert facts.ended_at > facts.started_at
     assert [(party.role, party.number, party.name) for party in facts.parties] == [
         ("agent", AGENT, "坐席"),
         ("citizen", CITIZEN, "王小明"),
