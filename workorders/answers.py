@@ -1,11 +1,16 @@
 """One reply, read clause by clause: which answer it gives to one question."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from workorders.dialogue import Clause
 from workorders.orders import CONTACTED, SATISFIED, SOLVED
-from workorders.phrases import CONDITION, NOD, READINGS, SELF, TOPIC, TURNING, UNCLEAR, UNREAL, Reading
+from workorders.phrases import CONDITION, MATTER, NOD, READINGS, SELF, TOPIC, TURNING, UNCLEAR, UNREAL, Reading
+
+_NEVER = re.compile(r"(?!)")
+_HALF_DONE = Reading("partly", "one thing done and another not", _NEVER)
+_SAYS_BOTH = Reading(UNCLEAR, "says both", _NEVER)
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,24 @@ def _is_nod(each: Heard) -> bool:
 
 
 def _after_turns(question: str, told: Sequence[Heard]) -> Heard:
-    """The first answer stands until a later clause takes it back (解决是解决了，但是又坏了)."""
+    """The first answer stands until a later clause takes it back (解决是解决了，但是又坏了) or halves it."""
     standing = told[0]
     for later in told[1:]:
-        if later.answer != standing.answer and _takes_back(question, standing, later):
+        if later.answer == standing.answer:
+            continue
+        if _takes_back(question, standing, later):
             standing = later
+        elif question == SOLVED and standing.answer == "yes" and "还" in later.clause.text:
+            standing = Heard(_HALF_DONE, later.clause)
+        elif question == SATISFIED and "满意" in later.clause.text:
+            standing = _of_the_matter(standing, later)
     return standing
+
+
+def _of_the_matter(standing: Heard, later: Heard) -> Heard:
+    """Satisfied with one thing and not with another: what names the result counts, else a person has to decide."""
+    named = [each for each in (standing, later) if MATTER.search(each.clause.text)]
+    return named[0] if len(named) == 1 else Heard(_SAYS_BOTH, later.clause)
 
 
 def _takes_back(question: str, standing: Heard, later: Heard) -> bool:
@@ -86,6 +103,8 @@ def _takes_back(question: str, standing: Heard, later: Heard) -> bool:
 
 
 def unprompted(question: str, clauses: Sequence[Clause]) -> Heard | None:
-    """The last clear statement about the question's matter anywhere in what the citizen said."""
+    """The last clear statement about the question's matter anywhere in what the citizen said; of contact the first
+    that tells of any."""
     told = [each for each in heard(question, clauses, asked=False) if not each.reading.weak and each.answer != UNCLEAR]
-    return told[-1] if told else None
+    came = [each for each in told if question == CONTACTED and each.answer == "yes"]
+    return came[0] if came else told[-1] if told else None

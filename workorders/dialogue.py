@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from workorders.phrases import ANNOUNCEMENTS, ASKING, CHOICE, CONFIRMING, FILLERS, REPEATED
+from workorders.phrases import ANNOUNCEMENTS, ASKING, CHOICE, CONFIRMING, FILLERS, REPEATED, SOUNDALIKES, Asking
 
 AGENT, CITIZEN, UNKNOWN = "agent", "citizen", "unknown"
 _SENTENCE = re.compile(r"[^。？！?!；;\n]+[。？！?!；;]*")
@@ -53,12 +54,18 @@ class Reply:
 def clauses(turn: SpokenTurn, *, prompt: bool = False) -> Iterator[Clause]:
     """The clauses of a turn that hold more than fillers."""
     for sentence in _SENTENCE.findall(turn.text):
-        for place, part in enumerate(_CLAUSE.findall(sentence)):
-            if _ECHO.fullmatch(sentence):
-                continue
+        if _ECHO.fullmatch(sentence):
+            continue
+        for place, part in enumerate(_parts(sentence)):
             text = FILLERS.sub("", REPEATED.sub("", part)) or ("嗯" if part.startswith("嗯") else "")
             if text:
                 yield Clause(text, sentence.strip(), place, turn, prompt)
+
+
+def _parts(text: str) -> list[str]:
+    for heard, meant in SOUNDALIKES.items():
+        text = text.replace(heard, meant)
+    return _CLAUSE.findall(text)
 
 
 def in_time(turns: Sequence[SpokenTurn]) -> list[SpokenTurn]:
@@ -80,16 +87,23 @@ def is_announcement(turn: SpokenTurn) -> bool:
 def asked_in(turn: SpokenTurn) -> list[tuple[str, bool]]:
     """The questions of a turn in the order of asking, each with whether it is asked on the side only."""
     found: dict[str, bool] = {}
-    for part in _CLAUSE.findall(turn.text):
-        asking = next((each for each in ASKING if each.pattern.search(part)), None)
-        if asking:
+    for part in _parts(turn.text):
+        if asking := _asking(part):
             found[asking.question] = found.pop(asking.question, True) and asking.side
     return list(found.items())
 
 
+def _asking(part: str) -> Asking | None:
+    """Which question a clause asks: of several that fit, the one that begins last (联系您以后解决了吗)."""
+    fitting = [(found.start(), each) for each in ASKING if (found := each.pattern.search(part))]
+    side = {each.question for _, each in fitting if each.side}
+    fitting = [(start, each) for start, each in fitting if each.side or each.question not in side]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
 def statement_to_confirm(turn: SpokenTurn) -> tuple[Clause, ...]:
     """The clauses before a closing 是吗 or 对吧; none when the turn does not end in one."""
-    parts = _CLAUSE.findall(turn.text)
+    parts = _parts(turn.text)
     if not parts or not CONFIRMING.search(parts[-1]):
         return ()
     texts = [*parts[:-1], CONFIRMING.sub("", parts[-1])]
@@ -99,7 +113,7 @@ def statement_to_confirm(turn: SpokenTurn) -> tuple[Clause, ...]:
 def replies(turns: Sequence[SpokenTurn]) -> Iterator[Reply]:
     """For each question asked (turns in time): the citizen's turns up to the agent's next question."""
     questions = [place for place, turn in enumerate(turns) if turn.party == AGENT and _is_question(turn)]
-    for place, following in zip(questions, [*questions[1:], len(turns)], strict=True):
+    for place, following in pairwise([*questions, len(turns)]):
         turn = turns[place]
         spoken = tuple(_answering(turns[place + 1 : following]))
         asked = asked_in(turn)

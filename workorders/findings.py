@@ -87,9 +87,12 @@ def _answer(question: str, heard: Sequence[Reply], spoken: Sequence[Clause]) -> 
         found = _from_reply(question, reply)
         if found is not None:
             (unclear if found.answer == UNCLEAR else side if reply.side else main).append(found)
-    told = main or side or [each for each in [unprompted(question, spoken)] if each] or unclear
-    if told:
+    if told := main or side:
         return _finding(question, told[-1])
+    evaded = {each.clause.turn for each in unclear}
+    free = unprompted(question, [clause for clause in spoken if clause.turn not in evaded])
+    if free or unclear:
+        return _finding(question, free or unclear[-1])
     return NewFinding(question, UNCLEAR, rule="nothing said")
 
 

@@ -59,7 +59,7 @@ ASKING: tuple[Asking, ...] = (
     _asking(SATISFIED, r"态度.*满意|服务.*满意", side=True),
     _asking(
         SATISFIED,
-        rf"满意.{{0,4}}{_ASKS}|满意不满意|满不满意|是否满意|满意还是|还是不满意|满意度|评价一下|打(?:几|多少)分",
+        rf"(?<!不)满意(?!的地方).{{0,4}}{_ASKS}|满意不满意|满不满意|是否满意|满意还是|还是不满意|满意度|评价一下|打(?:几|多少)分",
     ),
     _asking(CONTACTED, rf"{_CONTACT}.{{0,8}}{_ASKS}|(?:有没有|是否|有无).{{0,14}}{_CONTACT}|谁.{{0,4}}联系.?您"),
     _asking(SOLVED, rf"{_DONE}.{{0,5}}{_ASKS}|(?:有没有|是否|有无).{{0,10}}{_DONE}|解决没解决"),
@@ -73,6 +73,14 @@ ASKING: tuple[Asking, ...] = (
 CONFIRMING = re.compile(r"^(?:是|对|没错|是这样)(?:吗|嘛|么|马|吧|不对|不是)$|(?:是吗|是吧|对吗|对吧|是不是|对不对)$")
 # Questions that offer their answers by name: 嗯 to one of these says nothing.
 CHOICE = re.compile(r"还是")
+
+# What the recogniser writes for words that everything hangs on.
+SOUNDALIKES = {
+    **dict.fromkeys(("满议", "满一", "满易", "满亿", "慢意", "漫意"), "满意"),
+    **dict.fromkeys(("解绝", "解觉", "借决", "解诀"), "解决"),
+    **dict.fromkeys(("连系", "联细", "联戏"), "联系"),
+    **dict.fromkeys(("建意", "建一", "健议"), "建议"),
+}
 
 # Words before an answer that carry nothing.
 FILLERS = re.compile(
@@ -93,7 +101,7 @@ NO = re.compile(
 UNREAL = re.compile(
     r"(?<![主重])要是|如果|假如|假设|只要|除非|倘若|希望|盼|尽快|赶紧|赶快|抓紧|早日|早点|快点|能不能|能否|可不可以|请你们|请您|麻烦你"
     r"|要求|应该|什么时候|何时|等.{0,8}(?:再|才)|建议|答应|保证|承诺|争取|(?<!我)说|[跟给和对向]我说|告诉我|准备|打算|让我等"
-    r"|了(?:我|我们)?(?:就|才|再)(?:能|会|算|是)?$"
+    r"|等(?!了|过).{0,6}$|了(?:我|我们)?(?:就|才|再)(?:能|会|算|是)?$"
 )
 # A condition carries over to the clauses that follow it in the sentence: 要是解决了，我就满意。
 CONDITION = re.compile(r"(?<![主重])要是|如果|假如|只要|除非|倘若|^等.{0,10}(?:了|好|以后|之后)$")
@@ -101,11 +109,13 @@ CONDITION = re.compile(r"(?<![主重])要是|如果|假如|只要|除非|倘若|
 SELF = re.compile(
     r"(?<![跟和给与同向找对为])我们?(?:自己|主动|又|还|先|就|都|一直|天天|每天|昨天|今天)*(?:给|跟|找|和|向|打|联系|去找|催)(?!我)"
 )
+# Names what satisfaction is asked about, where a reply is satisfied with one thing and not with another.
+MATTER = re.compile(r"结果|处理|办理|解决")
 # Behind one of these the speaker takes back what was said before.
 TURNING = re.compile(r"^(?:但是?|可是?|不过|只不过|然而|结果|后来|就是|只是|可惜|问题是|其实)|又")
 # Said without being asked, a clause counts only when it names what it speaks of.
 TOPIC = {
-    CONTACTED: re.compile(r"联系|电话|上门|沟通|没人[管来理]|没有人[管来理]|来[过了]"),
+    CONTACTED: re.compile(r"联系|电话|上门|沟通|没人[管来理]|没有人[管来理]|来[过了看修查]"),
     SOLVED: re.compile(r"解决|处理|[办修弄]好|老样子|没人管|没有人管|又坏|问题"),
     SATISFIED: re.compile(r"满意"),
     SUGGESTION: re.compile(r""),
@@ -129,7 +139,7 @@ READINGS: dict[str, tuple[Reading, ...]] = {
             "no",
             "nobody came or called",
             r"(?:没|没有|无)(?:任何|什么|一个)?(?:人|谁|单位|部门)(?:来|管|理|联系|找|给|跟|和|打|搭理|过问|问|上门|通知|答复|回复|因为|接|到)",
-            rf"(?<!谁说){_NEG_CONTACT}(?:跟|给|和|同|与|向|来|主动|及时|再|怎么)*(?:我|我们|家里)?(?:联系|联络|打|来|上门|沟通|对接|回复|答复|回电|通知|找|见|露面|动静|消息|音信)",
+            rf"(?<!谁说)(?<!我){_NEG_CONTACT}(?:跟|给|和|同|与|向|来|主动|及时|再|怎么)*(?:我|我们|家里)?(?:联系|联络|打|来|上门|沟通|对接|回复|答复|回电|通知|找|见|露面|动静|消息|音信)",
             r"没(?:有)?(?:接到|收到|见到|看到|等到|见过|接过|看见)",
             r"(?:电话|短信|人影|影子|人|消息)(?:也|都|都也)?(?:没|没有|没见|不)",
             r"一个电话(?:也|都)(?:没|没有)|(?:没|没有)(?:一个|任何|过)?(?:电话|消息|动静|音信|音讯)",
