@@ -229,7 +229,7 @@ def heard_in(window: Window, segments: Sequence[Any]) -> Heard:
 
 
 def _word(window: Window, start: float, end: float, text: str, probability: float) -> Word:
-    placed = window.place(start, end)
+    placed = window.place(float(start), float(end))
     return Word(round(placed[0], 3), round(placed[1], 3), text, round(float(probability), 4))
 
 
