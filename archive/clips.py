@@ -4,17 +4,24 @@ Sound is read and written by libsndfile, so that no ffmpeg program has to be ins
 """
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from pydub import AudioSegment
-from pydub.effects import normalize
-from pydub.silence import detect_silence
+
+with warnings.catch_warnings():
+    # pydub says that it has no ffmpeg (it needs none here), and Python 3.11 and 3.12 that audioop will go.
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
+    from pydub.effects import normalize
+    from pydub.silence import detect_silence
 
 HEADROOM_DB = 1.0
 SILENCE_DBFS = -45
+# A clip without any louder sample is not made louder: it would be noise.
+NOTHING_DBFS = -60
 SHORTEST_SILENCE_MS = 300
 
 
@@ -62,7 +69,7 @@ class Clip:
 
     def normalised(self, headroom_db: float = HEADROOM_DB) -> "Clip":
         """As loud as it can be with ``headroom_db`` left below full scale; silence stays silence."""
-        return Clip(normalize(self.sound, headroom=headroom_db)) if self.sound.max else self
+        return Clip(normalize(self.sound, headroom=headroom_db)) if self.sound.max_dBFS > NOTHING_DBFS else self
 
     def silence(self) -> tuple[Silence, ...]:
         """Statistics of each channel (agent, then citizen)."""
