@@ -25,6 +25,7 @@ from core.errors import HuiyinError
 from core.settings import Settings
 from service import spool
 from service.pipeline import FIND_ORDER, TRANSCRIBE
+from service.readiness import wait_for_proven_store
 from service.wiring import keep_until
 from telephony.call import SIGNALLING_DIR, CallFacts, Party
 from telephony.rtp.assemble import Assembly, assemble
@@ -61,6 +62,7 @@ class Setbacks:
 async def run(archive: Archive, settings: Settings, stopping: Callable[[], bool]) -> None:
     """Seal calls as they close, until ``stopping()``.  Raises ``Conflict`` when another sealer owns the spool."""
     setbacks = Setbacks()
+    await wait_for_proven_store(archive, stopping)
     with spool.owned(settings.spool_dir, spool.SEALER_LOCK):
         while not stopping():
             done = 0

@@ -7,8 +7,7 @@ from core.settings import Settings
 from service import demo, processes, supervisor
 from service.commands.family import Commands, command
 from service.health import PROCESSES, check
-from service.migrate import migrate
-from service.people import welcome
+from service.readiness import make_ready
 
 
 def add_to(commands: Commands) -> None:
@@ -20,7 +19,7 @@ def add_to(commands: Commands) -> None:
     worker_parser.add_argument("--until-idle", action="store_true", help="end when no job can be claimed")
     command(commands, "web", "页面与接口 pages and HTTP API", web)
     command(commands, "scheduler", "定时任务 nightly and daily jobs", scheduler)
-    command(commands, "migrate", "升级数据库结构 bring the database to the newest schema", run_migrate)
+    command(commands, "migrate", "升级数据库结构 newest schema, proven store, first account", run_migrate)
     health = command(commands, "health", "进程健康检查 exit 0 when the process is well", run_health)
     health.add_argument("process", choices=PROCESSES)
     demo.add_arguments(
@@ -29,8 +28,7 @@ def add_to(commands: Commands) -> None:
 
 
 async def serve(settings: Settings, options: argparse.Namespace) -> int:
-    await migrate(settings)
-    await welcome(settings)
+    await make_ready(settings)
     return await supervisor.serve(settings)
 
 
@@ -60,8 +58,7 @@ async def scheduler(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def run_migrate(settings: Settings, options: argparse.Namespace) -> int:
-    await migrate(settings)
-    await welcome(settings)
+    await make_ready(settings)
     return 0
 
 

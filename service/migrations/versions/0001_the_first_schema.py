@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("confirmed_by", sa.String(length=120), nullable=False),
         sa.Column("confirmed_at", UtcDateTime(), nullable=True),
         sa.Column("plan", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("begun_at", UtcDateTime(), nullable=True),
         sa.Column("done_at", UtcDateTime(), nullable=True),
         sa.Column("certificate", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(["recording_id"], ["recordings.id"], name=op.f("fk_disposals_recording_id_recordings")),
