@@ -40,6 +40,9 @@ AGAINST_LOOPS: Mapping[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penal
 # Word times come from attention and may run a little into the padding behind the sound.
 TAIL_SECONDS = 0.15
 FRAMES_PER_SECOND = 100
+# The engine holds the features of everything it is given at once, a megabyte for each window: a call of two hours
+# goes through in parts.
+BATCHES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -179,16 +182,25 @@ class WhisperTranscriber:
 
     def _decode(self, pieces: Sequence[Piece], hotwords: str, **more: Any) -> tuple[list[Heard], str]:
         """What the engine hears in each piece, in their order, and the language."""
+        heard: list[Heard] = []
+        language = self.options.language
+        at_once = self.options.batch * BATCHES_AT_ONCE
+        for first in range(0, len(pieces), at_once):
+            found, language = self._decode_some(pieces[first : first + at_once], hotwords, language, **more)
+            heard += found
+        return heard, language
+
+    def _decode_some(
+        self, pieces: Sequence[Piece], hotwords: str, language: str, **more: Any
+    ) -> tuple[list[Heard], str]:
         options = self.options
-        if not pieces:
-            return [], options.language
         edges = [0, *accumulate(len(piece.sound) for piece in pieces)]
         segments, info = self._pipeline.transcribe(
             np.concatenate([piece.sound for piece in pieces]),
             clip_timestamps=[
                 {"start": start / ENGINE_RATE, "end": end / ENGINE_RATE} for start, end in pairwise(edges)
             ],
-            language=options.language or None,
+            language=language or None,
             beam_size=options.beam,
             batch_size=options.batch,
             temperature=0.0,

@@ -179,6 +179,16 @@ def test_speech_after_the_ringback_is_heard(transcriber: WhisperTranscriber, tmp
     )
 
 
+def test_a_long_call_goes_through_in_parts(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
+    pairs = [channels_of(call) for call in speaking_calls()]
+    audio = write(tmp_path / "long.flac", *(np.concatenate([pair[side] for pair in pairs]) for side in (0, 1)))
+    in_parts = WhisperTranscriber(transcriber.model, transcriber.facts, replace(transcriber.options, batch=1))
+    found = in_parts.transcribe(audio)
+    for party in ("agent", "citizen"):
+        said = "".join(turn["text"] for call in speaking_calls() for turn in truth_of(call) if turn["party"] == party)
+        assert character_error_rate(said, texts(found, party)) <= CALL_CER
+
+
 def test_an_empty_recording_has_no_turns(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
     nothing = np.zeros(0, np.float32)
     found = transcriber.transcribe(write(tmp_path / "empty.wav", nothing, nothing))
