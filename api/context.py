@@ -34,6 +34,12 @@ class Context:
 
 CONTEXT = web.AppKey("CONTEXT", Context)
 
+# Set for every request before its handler runs.
+LANGUAGE = web.RequestKey("LANGUAGE", str)
+TOKEN = web.RequestKey("TOKEN", str)
+# Nothing under this key: nobody is logged in.
+USER = web.RequestKey("USER", User)
+
 
 def context(request: web.Request) -> Context:
     """The application's context."""
@@ -42,6 +48,4 @@ def context(request: web.Request) -> Context:
 
 def signed_in(request: web.Request) -> User:
     """Who is asking; only for routes whose permission needs a user."""
-    user = request["user"]
-    assert isinstance(user, User)
-    return user
+    return request[USER]

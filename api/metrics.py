@@ -42,9 +42,9 @@ class Metrics:
             jobs = await counts(session)
         for gauge in (self._recordings, self._calls, self._jobs):
             gauge.clear()
-        for state, number in by_text.tuples():
+        for state, number in by_text:
             self._recordings.labels(state).set(number)
-        for state, number in by_call.tuples():
+        for state, number in by_call:
             self._calls.labels(state).set(number)
         for (kind, state), number in jobs.items():
             self._jobs.labels(kind, state).set(number)

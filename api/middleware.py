@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.auth import form_token, same, user_of
-from api.context import CONTEXT, context
+from api.context import CONTEXT, LANGUAGE, TOKEN, USER, context
 from api.language import COOKIE as LANGUAGE_COOKIE
 from api.language import LANGUAGES
 from api.permissions import PUBLIC, allows
@@ -79,9 +79,10 @@ def observing(error_page: ErrorPage) -> Middleware:
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
     token, by_cookie = _token(request)
-    request["token"] = token
+    request[TOKEN] = token
     user = await user_of(context(request).database, token, context(request).now()) if token else None
-    request["user"] = user
+    if user:
+        request[USER] = user
     permission = request.app[PERMISSION_OF].get((request.method, route_of(request)))
     if permission is None:
         return await handler(request)  # no such route or method: the router's own answer
@@ -99,7 +100,7 @@ async def choose_language(request: web.Request, handler: Handler) -> web.StreamR
     """``?lang=en`` shows this page, and from now on every page, in English."""
     asked = request.query.get("lang", "")
     chosen = asked if asked in LANGUAGES else request.cookies.get(LANGUAGE_COOKIE, "")
-    request["language"] = chosen if chosen in LANGUAGES else LANGUAGES[0]
+    request[LANGUAGE] = chosen if chosen in LANGUAGES else LANGUAGES[0]
     response = await handler(request)
     if asked in LANGUAGES and not response.prepared:
         response.set_cookie(LANGUAGE_COOKIE, asked, max_age=31_536_000, samesite="Lax", httponly=True)

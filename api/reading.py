@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
@@ -99,7 +99,7 @@ async def orders_of(session: AsyncSession, recordings: Sequence[Recording]) -> d
         select(Link.recording_id, Link.work_order).where(Link.recording_id.in_(identifiers)).order_by(Link.at)
     )
     linked: dict[UUID, list[str]] = {identifier: [] for identifier in identifiers}
-    for identifier, number in rows.tuples():
+    for identifier, number in rows:
         linked[identifier].append(number)
     return linked
 
@@ -142,7 +142,7 @@ async def ledger_rows(
     limit: int = 100,
 ) -> list[LedgerRow]:
     """Ledger rows, newest first."""
-    query: Select[tuple[LedgerRow]] = select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(limit)
+    query = select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(limit)
     if subjects:
         query = query.where(LedgerRow.subject.in_(subjects))
     if kind:
@@ -163,7 +163,7 @@ async def recordings_by_order(session: AsyncSession, numbers: Sequence[str]) -> 
     rows = await session.execute(
         select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def open_question_count(session: AsyncSession) -> int:
@@ -187,4 +187,4 @@ async def list_calls(session: AsyncSession, state: str | None, limit: int) -> li
 async def recordings_by_text_state(session: AsyncSession) -> dict[str, int]:
     """How many recordings there are in each state of their text."""
     rows = await session.execute(select(Recording.text_state, func.count()).group_by(Recording.text_state))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -5,7 +5,7 @@ import secrets
 from aiohttp import web
 
 from api.auth import logout
-from api.context import context
+from api.context import TOKEN, USER, context
 from api.endpoint import Endpoint
 from api.middleware import SESSION_COOKIE, require_form_token
 from api.pages.rendering import local_path, render, see_other
@@ -18,7 +18,7 @@ FORM_COOKIE = "huiyin_form"
 
 
 async def show_login(request: web.Request) -> web.Response:
-    if request["user"]:
+    if USER in request:
         return see_other(local_path(request.query.get("next", "/")))
     return _form(request, following=request.query.get("next", "/"))
 
@@ -40,7 +40,7 @@ async def do_login(request: web.Request) -> web.Response:
 
 
 async def do_logout(request: web.Request) -> web.Response:
-    await logout(context(request).database, request["token"])
+    await logout(context(request).database, request[TOKEN])
     response = see_other("/login")
     response.del_cookie(SESSION_COOKIE)
     return response

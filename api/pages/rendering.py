@@ -11,8 +11,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from api.auth import User, form_token
-from api.context import context
+from api.auth import form_token
+from api.context import LANGUAGE, TOKEN, USER, context
 from api.language import translator
 from api.pages import labels
 from api.permissions import allows
@@ -40,17 +40,17 @@ def set_up_templates(app: web.Application) -> None:
 
 def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """A page, in the language of whoever asks."""
-    user = request.get("user")
-    token = request.get("token", "")
+    user = request.get(USER)
+    token = request.get(TOKEN, "")
     zone = context(request).settings.timezone
 
     def local(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
         return moment.astimezone(zone).strftime(form) if moment else "—"
 
     def may(permission: str) -> bool:
-        return allows(permission, user.role if isinstance(user, User) else None)
+        return allows(permission, user.role if user else None)
 
-    language = request.get("language", "zh")
+    language = request.get(LANGUAGE, "zh")
     everywhere = {
         "t": translator(language),
         "language": language,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from api.auth import Login, form_token, login, logout
-from api.context import context
+from api.context import TOKEN, context
 from api.endpoint import Endpoint, answer, read_body
 from api.middleware import SESSION_COOKIE
 from api.models import Done, LoginAnswer, LoginRequest
@@ -54,7 +54,7 @@ async def post_login(request: web.Request) -> web.Response:
 
 
 async def post_logout(request: web.Request) -> web.Response:
-    await logout(context(request).database, request["token"])
+    await logout(context(request).database, request[TOKEN])
     response = answer(Done())
     response.del_cookie(SESSION_COOKIE)
     return response

@@ -1,0 +1,34 @@
+import pytest
+
+from api.masking import mask_name, mask_number, mask_text
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("13800001234", "138****1234"),
+        ("+8613800001234", "138****1234"),
+        ("8613800001234", "138****1234"),
+        ("01088880000", "010****0000"),
+        ("88880000", "88****00"),
+        ("8001", "8001"),
+        ("", ""),
+    ],
+)
+def test_numbers_keep_enough_to_recognise(number: str, shown: str) -> None:
+    assert mask_number(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("张三", "张*"), ("欧阳小明", "欧***"), ("张", "张"), ("", ""), (" 张三 ", "张*")]
+)
+def test_names_keep_their_first_character(name: str, shown: str) -> None:
+    assert mask_name(name) == shown
+
+
+def test_a_very_long_name_does_not_tell_its_length() -> None:
+    assert mask_name("Alexandrina Example") == "A***"
+
+
+def test_free_text_loses_telephone_numbers_only() -> None:
+    assert mask_text("联系13800001234，工单2026112000010") == "联系138****1234，工单2026112000010"
