@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,13 +107,13 @@ class LocalStore:
             sha256=hashlib.sha256(content).hexdigest(),
             lock_until=self._clock() + PROBE_LOCK,
         )
-        assert probe.lock_until is not None
-        for promise, attempt in (
-            ("a locked version cannot be deleted", self.delete_version(probe.key, probe.version_id)),
-            ("a lock cannot be shortened", self.lengthen_lock(probe.key, probe.version_id, self._clock())),
-        ):
+        attempts: dict[str, Callable[[], Awaitable[object]]] = {
+            "a locked version cannot be deleted": lambda: self.delete_version(probe.key, probe.version_id),
+            "a lock cannot be shortened": lambda: self.lengthen_lock(probe.key, probe.version_id, self._clock()),
+        }
+        for promise, attempt in attempts.items():
             try:
-                await attempt
+                await attempt()
             except Refused:
                 continue
             raise Refused("this store cannot keep evidence", broken_promise=promise, store=self.root)

@@ -68,6 +68,7 @@ class S3Store:
         clock: Clock = utc_now,
     ) -> None:
         self.endpoint, self.bucket = endpoint, bucket
+        self.largest_single, self.part = LARGEST_SINGLE, PART
         self._clock = clock
         self._threads = Threads("s3-store", CONNECTIONS)
         self._http = urllib3.PoolManager(
@@ -226,7 +227,7 @@ class S3Store:
                 size,
                 metadata=dict(metadata),
                 retention=Retention(COMPLIANCE, date),
-                part_size=max(size, SMALLEST_PART) if size <= LARGEST_SINGLE else PART,
+                part_size=max(size, SMALLEST_PART) if size <= self.largest_single else self.part,
             )
         if not written.version_id:
             raise Refused("the object store keeps no versions", store=self.endpoint, bucket=self.bucket)
@@ -319,7 +320,8 @@ class S3Store:
             found, _ = self._head(key, version_id)
             require_free(key, found.lock_until, found.held, self._clock())
         except S3Error as error:
-            if error.code != "MethodNotAllowed":  # what HEAD says of a delete marker, which nothing protects
+            # HEAD of a delete marker, which nothing protects, looks on some servers like that of nothing at all.
+            if error.code not in _ABSENT or not self._is_marker(key, version_id):
                 raise
         self._client.remove_object(self.bucket, key, version_id=version_id)
         if self._is_there(key, version_id):
@@ -333,6 +335,10 @@ class S3Store:
                 return False
             raise
         return True
+
+    def _is_marker(self, key: str, version_id: str) -> bool:
+        listed = self._client.list_objects(self.bucket, prefix=key, include_version=True, recursive=True)
+        return any(each.is_delete_marker and each.version_id == version_id for each in listed)
 
     def _attack(self, probe: Version) -> None:
         """Try to break a lock by every way that the protocol offers, past our own checks."""

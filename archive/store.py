@@ -48,7 +48,8 @@ class ObjectStore(Protocol):
         ...
 
     def list_versions(self, prefix: str) -> AsyncIterator[Version]:
-        """Every version (and delete marker) whose key begins with ``prefix``, by key, newest first."""
+        """Every version whose key begins with ``prefix``, by key, newest first; delete markers come among them in
+        any order."""
         ...
 
     async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
