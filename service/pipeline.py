@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from archive.retrieve import fetch_audio
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from workorders.linking import link_recording, relink_pending
 
 from archive.catalogue import TEXT_FAILED, TEXT_PENDING, Recording, TurnRow
 from archive.house import Archive
+from archive.retrieve import fetch_audio
 from archive.seal import NewTurn, seal_transcript
 from core import jobs
 from core.errors import NotFound
@@ -32,12 +31,11 @@ from core.settings import Settings
 from reporting.daily import issue_daily
 from retention.nightly import run_nightly
 from service.hotwords import hot_words
+from service.kinds import DAILY, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
 from service.wiring import keep_until
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
-
-TRANSCRIBE, FIND_ORDER, FINDINGS = "transcribe", "find_order", "findings"
-RELINK, NIGHTLY, DAILY = "relink", "nightly", "daily"
+from workorders.linking import link_recording, relink_pending
 
 
 @dataclass(frozen=True)

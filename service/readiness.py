@@ -1,21 +1,17 @@
 """What must be true before evidence is kept: the schema is current, and the store keeps what it promises."""
 
-import asyncio
 import logging
 import sys
-from collections.abc import Callable
 
 from api.auth import ensure_first_admin
-from archive.house import Archive
 from core.clock import utc_now
 from core.errors import Unavailable
 from core.settings import Settings
 from service.migrate import migrate
+from service.proof import prove_store
 from service.wiring import open_archive
 
 log = logging.getLogger(__name__)
-
-RETRY_SECONDS = 3.0
 
 
 async def make_ready(settings: Settings) -> None:
@@ -35,19 +31,3 @@ async def make_ready(settings: Settings) -> None:
             f"First start: administrator {name}, password {password} (shown only this once)",
             file=sys.stderr,
         )
-
-
-async def prove_store(archive: Archive) -> None:
-    """Make the bucket or directory where there is none, then try to break a lock: ``Refused`` if that works."""
-    await archive.store.prepare()
-    await archive.store.self_test()
-
-
-async def wait_for_proven_store(archive: Archive, stopping: Callable[[], bool]) -> None:
-    """As ``prove_store``, waiting as long as the store is away."""
-    while not stopping():
-        try:
-            return await prove_store(archive)
-        except Unavailable as error:
-            log.error("sealing waits for the store", extra={"facts": {"error": error}})
-            await asyncio.sleep(RETRY_SECONDS)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from archive.house import Archive
 from core import jobs
 from core.settings import Settings
-from service.pipeline import DAILY, NIGHTLY
+from service.kinds import DAILY, NIGHTLY
 
 log = logging.getLogger(__name__)
 

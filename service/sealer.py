@@ -24,8 +24,8 @@ from core import jobs
 from core.errors import HuiyinError
 from core.settings import Settings
 from service import spool
-from service.pipeline import FIND_ORDER, TRANSCRIBE
-from service.readiness import wait_for_proven_store
+from service.kinds import FIND_ORDER, TRANSCRIBE
+from service.proof import wait_for_proven_store
 from service.wiring import keep_until
 from telephony.call import SIGNALLING_DIR, CallFacts, Party
 from telephony.rtp.assemble import Assembly, assemble

@@ -1,8 +1,11 @@
-"""The commands: one module for each family, each adding its parsers and naming the coroutine that runs it."""
+"""The commands: one module for each family, each adding its parsers and naming the coroutine that runs it.
+
+What a command needs is imported when it runs: ``huiyin --help`` and a restarted process load nothing else.
+"""
 
 import argparse
 
-from service.commands import calls, evidence, orders, people, processes, speech
+from service.commands import calls, demo, evidence, orders, people, processes, speech
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,6 +17,6 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--log-format", choices=["json", "text"], default="", help="form of log lines (HUIYIN_LOG_FORMAT)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for family in (processes, calls, orders, speech, evidence, people):
+    for family in (processes, demo, calls, orders, speech, evidence, people):
         family.add_to(commands)
     return top

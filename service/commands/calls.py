@@ -5,7 +5,6 @@ from pathlib import Path
 
 from core.settings import Settings
 from service.commands.family import Commands, an_address, command
-from telephony.simulator import place_call
 
 
 def add_to(commands: Commands) -> None:
@@ -26,6 +25,8 @@ def add_to(commands: Commands) -> None:
 
 
 async def run_call(settings: Settings, options: argparse.Namespace) -> int:
+    from telephony.simulator import place_call
+
     report = await place_call(
         options.to,
         options.agent,

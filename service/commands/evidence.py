@@ -4,13 +4,8 @@ import argparse
 from datetime import timedelta
 from uuid import UUID
 
-from core.clock import utc_now
 from core.settings import Settings
-from reporting.daily import issue_daily
-from retention.nightly import run_nightly
 from service.commands.family import Commands, a_day, a_moment, command
-from service.verification import verify
-from service.wiring import keep_until, open_archive
 
 
 def add_to(commands: Commands) -> None:
@@ -27,6 +22,10 @@ def add_to(commands: Commands) -> None:
 
 
 async def run_report(settings: Settings, options: argparse.Namespace) -> int:
+    from core.clock import utc_now
+    from reporting.daily import issue_daily
+    from service.wiring import keep_until, open_archive
+
     now = utc_now()
     day = options.date or now.astimezone(settings.timezone).date() - timedelta(days=1)
     async with open_archive(settings) as archive:
@@ -36,6 +35,10 @@ async def run_report(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
+    from core.clock import utc_now
+    from retention.nightly import run_nightly
+    from service.wiring import open_archive
+
     async with open_archive(settings) as archive:
         result = await run_nightly(archive, settings, now=options.at or utc_now(), dry_run=options.dry_run)
     print("\n".join(result.lines()))
@@ -43,6 +46,9 @@ async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def run_verify(settings: Settings, options: argparse.Namespace) -> int:
+    from service.verification import verify
+    from service.wiring import open_archive
+
     async with open_archive(settings) as archive:
         faults = await verify(archive, options.recording, on_progress=print)
     return 1 if faults else 0

@@ -3,13 +3,8 @@
 import argparse
 from pathlib import Path
 
-from core import jobs
-from core.clock import utc_now
 from core.settings import Settings
 from service.commands.family import Commands, command
-from service.pipeline import RELINK
-from service.wiring import open_archive
-from workorders.importing import import_orders
 
 
 def add_to(commands: Commands) -> None:
@@ -20,6 +15,12 @@ def add_to(commands: Commands) -> None:
 
 
 async def run_import(settings: Settings, options: argparse.Namespace) -> int:
+    from core import jobs
+    from core.clock import utc_now
+    from service.kinds import RELINK
+    from service.wiring import open_archive
+    from workorders.importing import import_orders
+
     async with open_archive(settings) as archive:
         report = await import_orders(
             archive.database,

@@ -4,11 +4,8 @@ import argparse
 import getpass
 import sys
 
-from api.auth import create_user
-from core.clock import utc_now
 from core.settings import Settings
 from service.commands.family import Commands, command
-from service.wiring import open_archive
 
 
 def add_to(commands: Commands) -> None:
@@ -19,6 +16,10 @@ def add_to(commands: Commands) -> None:
 
 
 async def run_user(settings: Settings, options: argparse.Namespace) -> int:
+    from api.auth import create_user
+    from core.clock import utc_now
+    from service.wiring import open_archive
+
     # From a terminal the password is asked for unseen; a script may pipe it in.
     password = getpass.getpass("密码 password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     async with open_archive(settings) as archive:

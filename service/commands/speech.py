@@ -4,11 +4,13 @@ import argparse
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.settings import Settings
 from service.commands.family import Commands, command
-from transcription.evaluate import FileScore, evaluate_set
-from transcription.whisper import load_transcriber
+
+if TYPE_CHECKING:
+    from transcription.evaluate import FileScore
 
 
 def add_to(commands: Commands) -> None:
@@ -26,6 +28,9 @@ def add_to(commands: Commands) -> None:
 
 
 async def run_evaluate(settings: Settings, options: argparse.Namespace) -> int:
+    from transcription.evaluate import evaluate_set
+    from transcription.whisper import load_transcriber
+
     chosen = replace(settings, asr_model=options.model or settings.asr_model)
     transcriber = await asyncio.to_thread(load_transcriber, chosen)
     evaluation = await asyncio.to_thread(evaluate_set, transcriber, options.directory, on_file=_show)
@@ -36,7 +41,7 @@ async def run_evaluate(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(score: FileScore) -> None:
+def _show(score: "FileScore") -> None:
     print(f"{score.file}: CER {_percent(score.cer)} ({score.errors}/{score.characters})")
     print(f"  原文 {score.truth}\n  识别 {score.heard}")
 

@@ -4,7 +4,6 @@
 ``proofs`` checks what came of it, ``show`` prints.  Nothing here has a short cut past the service.
 """
 
-import argparse
 import asyncio
 import sys
 from pathlib import Path
@@ -15,29 +14,20 @@ from service.demo.hops import watch
 from service.wiring import open_archive
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The demo's options."""
-    parser.add_argument(
-        "--exit", action="store_true", help="结束后退出 stop when done; status 0 only if all hops happened"
-    )
-    parser.add_argument("--speed", type=float, default=1.0, help="times real time at which the calls are spoken")
-    parser.add_argument("--dir", type=Path, default=Path(".demo"), help="working directory, emptied first")
-
-
-async def run(settings: Settings, options: argparse.Namespace) -> int:
+async def run(settings: Settings, *, directory: Path, speed: float, stay: bool) -> int:
     """Play the whole demo; 0 only when every hop really happened."""
     show.title("回音 Huiyin · 演示 demo")
-    async with stage.service(settings, options.dir) as staged, open_archive(staged.settings) as archive:
+    async with stage.service(settings, directory) as staged, open_archive(staged.settings) as archive:
         show.step(f"服务已启动 serving: SIP {staged.settings.sip_bind}, {staged.address}")
         login = await stage.make_account(archive)
         await stage.bring_orders(archive, staged)
         calls = callers.sample_calls()
         show.step(f"同时拨入 {len(calls)} 通电话 placing {len(calls)} calls at once")
-        placing = asyncio.create_task(callers.place_all(calls, staged.settings, speed=options.speed))
+        placing = asyncio.create_task(callers.place_all(calls, staged.settings, speed=speed))
         recordings = await watch(archive, calls, placing)
         all_proven = await proofs.show_all(archive, staged, recordings, login)
         show.result(all_proven, staged, login)
-        if not options.exit:
+        if stay:
             await _serve_on(staged)
     return 0 if all_proven else 1
 

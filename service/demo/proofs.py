@@ -18,7 +18,7 @@ from reporting.reports import Report
 from service.demo import show
 from service.demo.hops import Watched
 from service.demo.stage import Login, Staged
-from service.pipeline import DAILY
+from service.kinds import DAILY
 from service.verification import verify
 from transcription.evaluate import distance, normalise
 from workorders.orders import Finding, Link

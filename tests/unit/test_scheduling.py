@@ -10,7 +10,8 @@ from core import jobs
 from core.database import Database
 from core.jobs import JobRow
 from core.settings import Settings
-from service.pipeline import DAILY, NIGHTLY, STEPS
+from service.kinds import DAILY, NIGHTLY
+from service.pipeline import STEPS
 from service.scheduler import is_past, subject_day
 from service.supervisor import threads_for
 

@@ -1,0 +1,4 @@
+"""The kinds of jobs, by themselves: who only enqueues need not load what does the work."""
+
+TRANSCRIBE, FIND_ORDER, FINDINGS = "transcribe", "find_order", "findings"
+RELINK, NIGHTLY, DAILY = "relink", "nightly", "daily"

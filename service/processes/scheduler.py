@@ -1,0 +1,15 @@
+"""The scheduler's process: nightly and daily jobs, at their local times."""
+
+from core.clock import utc_now
+from core.settings import Settings
+from service import scheduler
+from service.heartbeat import beating
+from service.processes import stop_signal
+from service.wiring import open_archive
+
+
+async def run(settings: Settings) -> None:
+    """Keep the timetable until told to stop."""
+    stopping = stop_signal()
+    async with open_archive(settings) as archive, beating(archive.database, "scheduler", utc_now):
+        await scheduler.run(archive, settings, stopping)

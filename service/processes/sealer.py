@@ -1,0 +1,29 @@
+"""The sealer's process: seals closed calls until told to stop, or until the recorder that started it is gone."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+
+from core.settings import Settings
+from service import sealer
+from service.processes import stop_signal
+from service.wiring import open_archive
+
+
+async def run(settings: Settings) -> None:
+    """Seal until stopped; the end of standard input stops it too."""
+    stopping = stop_signal()
+    if not sys.stdin.isatty():
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end_of_input(stopping))
+    async with open_archive(settings) as archive:
+        await sealer.run(archive, settings, stopping.is_set)
+
+
+def _stop_at_end_of_input(stopping: asyncio.Event) -> Callable[[], None]:
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            stopping.set()
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+
+    return read

@@ -1,0 +1,34 @@
+"""The web process: pages and HTTP API."""
+
+import logging
+
+from aiohttp import web
+
+from api.app import build_app
+from core.clock import utc_now
+from core.errors import Unavailable
+from core.settings import Settings
+from service.heartbeat import beating
+from service.processes import stop_signal
+from service.wiring import open_archive
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until told to stop; ``Unavailable`` when the address is taken."""
+    stopping = stop_signal()
+    async with open_archive(settings) as archive, beating(archive.database, "web", utc_now):
+        runner = web.AppRunner(build_app(archive, settings), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.http_bind.host, settings.http_bind.port).start()
+        except OSError as error:
+            raise Unavailable(
+                "cannot serve pages on this address; set HUIYIN_HTTP_BIND",
+                address=settings.http_bind,
+                why=error.strerror,
+            ) from error
+        log.info("serving", extra={"facts": {"http": settings.http_bind}})
+        await stopping.wait()
+        await runner.cleanup()
