@@ -1,5 +1,6 @@
 """The daily report 日报: read one day, write DOCX and HTML, seal both, and number the edition."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -80,7 +81,7 @@ async def _seal(
         archive,
         key=f"{place}.docx",
         kind="report",
-        content=to_docx(document, created=issue.issued_at),
+        content=await asyncio.to_thread(to_docx, document, created=issue.issued_at),
         retain_until=retain_until,
         entry=Entry("sealed", by, str(identifier), {**about, "form": "docx"}),
     )

@@ -54,7 +54,7 @@ def compose(facts: DayFacts, formulas: Formulas, issue: Issue) -> Document:
         ("录音留存情况", _recordings(facts, issue.timezone)),
         ("市民意见建议与不满意诉求", _voices(facts)),
         ("待人工确认事项", _suggested(facts.readings)),
-        ("计算口径", [Paragraph(line) for line in formulas.lines()]),
+        ("计算口径", [Note(line) for line in formulas.lines()]),
         ("数字来源", _sources(facts.readings, issue.timezone)),
     )
     blocks: list[Block] = []

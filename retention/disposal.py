@@ -59,6 +59,10 @@ def require_eligible(recording: Recording, settings: Settings, now: datetime) ->
         raise Refused("未到保存期限，不得处置 / kept for longer", recording=recording.id, until=until.isoformat())
 
 
+# What `eligible_on` reads: lists of recordings leave the rest (all signalling facts, for one) in the database.
+DATES = (Recording.ended_at, Recording.text_final_at, Recording.retain_until)
+
+
 def eligible_on(recording: Recording, settings: Settings) -> datetime:
     """The later of the catalogue's date and the rule's date."""
     by_rule = eligible_at(

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import load_only
 
 from archive.catalogue import KEPT, Recording, StoredObject
 from archive.house import Archive
@@ -16,7 +17,7 @@ from archive.store import Version
 from core.errors import NotFound, Refused
 from core.ledger import Entry, append
 from core.settings import Settings
-from retention.disposal import SYSTEM
+from retention.disposal import DATES, SYSTEM
 from retention.rule import eligible_at
 
 BATCH = 200
@@ -88,7 +89,8 @@ async def _extend(archive: Archive, settings: Settings, *, dry_run: bool) -> Asy
 
 
 async def _recordings(archive: Archive, after: UUID | None) -> Sequence[Recording]:
-    query = select(Recording).where(Recording.life == KEPT).order_by(Recording.id).limit(BATCH)
+    kept = select(Recording).where(Recording.life == KEPT).options(load_only(*DATES))
+    query = kept.order_by(Recording.id).limit(BATCH)
     if after is not None:
         query = query.where(Recording.id > after)
     async with archive.database.read() as session:
@@ -99,6 +101,7 @@ async def _objects(archive: Archive) -> AsyncIterator[list[_Expected]]:
     """The objects of kept recordings, and those that belong to none (reports, nightly results), in batches."""
     query = (
         select(StoredObject, Recording)
+        .options(load_only(Recording.life, Recording.retain_until))
         .outerjoin(Recording, Recording.id == StoredObject.recording_id)
         .where(or_(StoredObject.recording_id.is_(None), Recording.life == KEPT, StoredObject.kind == "certificate"))
         .order_by(StoredObject.id)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from archive.catalogue import KEPT, Recording, StoredObject
 from archive.house import Archive
@@ -19,7 +20,7 @@ from archive.seal import seal_object
 from core.errors import Conflict, NotFound, Refused
 from core.ledger import Entry, canonical
 from core.settings import Settings
-from retention.disposal import APPROVED, CONFIRMED, PROPOSED, SYSTEM, Disposal, eligible_on
+from retention.disposal import APPROVED, CONFIRMED, DATES, PROPOSED, SYSTEM, Disposal, eligible_on
 from retention.execution import execute
 from retention.locks import Fault, LockReport, check_locks
 from retention.reconcile import MissingCall, Reconciliation, reconcile
@@ -142,6 +143,7 @@ async def list_eligible(session: AsyncSession, settings: Settings, now: datetime
         select(Recording)
         .where(Recording.life == KEPT, Recording.held.is_(False), Recording.retain_until <= now)
         .order_by(Recording.retain_until, Recording.id)
+        .options(load_only(*DATES))
     )
     return tuple(str(row.id) for row in rows if eligible_on(row, settings) <= now)
 

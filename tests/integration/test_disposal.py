@@ -19,6 +19,7 @@ from retention.disposal import Disposal, approve, confirm, propose, withdraw
 from retention.execution import begin_deletion, execute, plan_deletion
 from retention.nightly import run_nightly
 from tests.integration.kept import NOON, SETTINGS, House, open_house
+from workorders.linking import link_by_person
 
 EMPTY_JSON = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # SHA-256 of {}
 
@@ -97,6 +98,8 @@ async def test_a_disposal_needs_two_people(house: House) -> None:
 async def test_what_was_decided_is_deleted_to_the_last_version(house: House) -> None:
     recording = await house.seal()
     other = await house.seal()
+    await house.order("G-1")
+    await link_by_person(house.archive, recording.id, "G-1", by="li")
     prefix = f"recordings/2026/11/22/{recording.id}/"
     audio = next(version for version in await versions(house, prefix) if version.key.endswith("audio.flac"))
     # A version that the catalogue does not know, as an interrupted sealing may leave.
@@ -108,6 +111,7 @@ async def test_what_was_decided_is_deleted_to_the_last_version(house: House) -> 
     certificate = await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
 
     assert await versions(house, prefix) == []
+    assert await versions(house, "work-orders/") == []
     assert len(await versions(house)) == 3
     with pytest.raises(NotFound):
         await house.archive.store.head(audio.key, audio.version_id)
@@ -131,7 +135,7 @@ async def test_what_was_decided_is_deleted_to_the_last_version(house: House) -> 
     said = json.loads(content)
     assert (said["proposed_by"], said["approved_by"], said["confirmed_by"]) == ("anna", "bo", "anna")
     assert said["reason"] == "保存期满"
-    assert len(said["objects"]) == 4
+    assert len(said["objects"]) == 5
     assert audio.sha256 in {each["sha256"] for each in said["objects"]}
     assert "2028年11月22日" in said["rule"]
     assert "13800000000" not in content.decode()
