@@ -163,19 +163,29 @@ async def _seal(
         if question is not None and question.answered_at is None:
             question.answered_at, question.answered_by = link.at, by
 
-    await seal_object(
-        archive,
-        key=link_key(work_order, recording.id),
-        kind=KIND,
-        content=document(content),
-        retain_until=recording.retain_until,
-        entry=Entry("linked", by, str(recording.id), facts),
-        recording_id=recording.id,
-        then=record,
-    )
+    try:
+        await seal_object(
+            archive,
+            key=link_key(work_order, recording.id),
+            kind=KIND,
+            content=document(content),
+            retain_until=recording.retain_until,
+            entry=Entry("linked", by, str(recording.id), facts),
+            recording_id=recording.id,
+            then=record,
+        )
+    except Conflict:
+        # Another worker (or a person) was faster: its link stands.
+        there = await _link_to(archive, recording.id, work_order)
+        if there is None:
+            raise
+        return there
+    return await _link_to(archive, recording.id, work_order) or link
+
+
+async def _link_to(archive: Archive, recording_id: UUID, work_order: str) -> Link | None:
     async with archive.database.read() as session:
-        links = await _links(session, recording.id)
-    return next(each for each in links if each.work_order == work_order)
+        return next((each for each in await _links(session, recording_id) if each.work_order == work_order), None)
 
 
 async def _recording(session: AsyncSession, recording_id: UUID) -> Recording:

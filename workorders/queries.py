@@ -114,7 +114,7 @@ async def recordings_of_order(session: AsyncSession, number: str) -> list[Linked
         .where(Link.work_order == number)
         .order_by(Recording.started_at, Recording.id)
     )
-    return [LinkedRecording(recording, link) for recording, link in rows.tuples()]
+    return [LinkedRecording(recording, link) for recording, link in rows]
 
 
 async def open_questions(session: AsyncSession, *, limit: int = 100, offset: int = 0) -> list[OpenQuestion]:
@@ -127,7 +127,7 @@ async def open_questions(session: AsyncSession, *, limit: int = 100, offset: int
         .limit(limit)
         .offset(offset)
     )
-    pairs = list(rows.tuples())
+    pairs = list(rows)
     known = await _orders_by_number(session, [number for question, _ in pairs for number in question.candidates])
     return [
         OpenQuestion(question, recording, [known[number] for number in question.candidates if number in known])

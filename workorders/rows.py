@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import String
 
 from workorders.cells import moment_of, number_of, telephone_of, text_of
-from workorders.columns import CATEGORY_LEVELS, MOMENT, NUMBER, TELEPHONE, Column, Headers
+from workorders.columns import CATEGORY_LEVELS, COLUMNS, MOMENT, NUMBER, TELEPHONE, Column, Headers
 from workorders.orders import WorkOrder
 from workorders.reading import Cell, Sheet
 
 # One separator divides a whole cell: the first of these that stands in it.
 _CATEGORY_SEPARATORS = ("→", "->", "—>", ">", "＞", "/", "／", "|", "-", "－", "—")
+_HEADERS = {column.field: column.header for column in COLUMNS}
 _LENGTHS = {
     name: column.type.length
     for name, column in WorkOrder.__table__.columns.items()
@@ -67,7 +68,7 @@ def _parse(row: int, cells: Sequence[Cell], headers: Headers, zone: ZoneInfo) ->
             fields[column.field] = _value(column, cell, zone)
     for name, value in fields.items():
         if isinstance(value, str) and len(value) > _LENGTHS.get(name, len(value)):
-            raise ValueError(f"“{name}”超过 {_LENGTHS[name]} 个字 / too long")
+            raise ValueError(f"“{_HEADERS[name]}”超过 {_LENGTHS[name]} 个字 / too long")
     return OrderRow(row, fields["number"], fields, raw, others)
 
 
