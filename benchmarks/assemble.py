@@ -1,7 +1,7 @@
 """From spool to stereo FLAC: times real time and peak memory, beside writing the same samples as FLAC only.
 
-``python -m benchmarks.assemble [--minutes M …] [--damage SHARE]``: makes a two-party call for each length, one packet in
-a hundred lost, doubled or out of order, and assembles it in a process of its own.  The last line is JSON.
+``python -m benchmarks.assemble [--minutes M …] [--damage SHARE]``: makes a two-party call for each length, one packet
+in a hundred lost, doubled or out of order, and assembles it in a process of its own.  The last line is JSON.
 """
 
 import argparse
@@ -140,7 +140,8 @@ def main() -> None:
         rows.append(cast(Figures, ours.recv()))
         process.join()
     print(
-        f"{'minutes':>8} {'CPU s':>7} {'× real time':>12} {'FLAC only ×':>12} {'peak MB':>8} {'idle MB':>8} {'FLAC MB':>8}"
+        f"{'minutes':>8} {'CPU s':>7} {'× real time':>12} {'FLAC only ×':>12}"
+        f" {'peak MB':>8} {'idle MB':>8} {'FLAC MB':>8}"
     )
     for row in rows:
         print(

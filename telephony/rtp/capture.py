@@ -24,16 +24,15 @@ from typing import Any, cast
 from core.clock import Clock, utc_now
 from core.errors import NotFound, Unavailable
 from core.settings import PortRange
-from telephony.rtp.packet import is_rtcp
-from telephony.rtp.spool import SpoolHeader, SpoolWriter
+from telephony.rtp.spool import RECORD, SpoolHeader, SpoolWriter
 
 logger = logging.getLogger(__name__)
 
 # A G.711 packet occupies about 1 KiB of kernel memory: half a MiB (doubled by Linux) is more than ten seconds.
 RECEIVE_BUFFER = 512 << 10
 SYNC_EVERY = 5.0
-# A flooded port yields to its neighbours after this many packets and continues at the next drain.
-MOST_AT_ONCE = 1000
+# A flooded port yields to its neighbours after this many octets (3,000 packets) and continues at the next drain.
+ENOUGH = 512 << 10
 # Foreign senders are told apart up to this many; a spray of forged addresses must not eat memory.
 MOST_FOREIGN = 64
 # <asm-generic/socket.h>: arrival times as a struct timespec in an ancillary message.  Elsewhere the drain's serves.
@@ -92,8 +91,9 @@ class Capture:
         self._open: dict[int, _Port] = {}
         self._failing: set[_Port] = set()
         self._selector = selectors.DefaultSelector()
-        self._buffer = bytearray(65536)
-        self._view = memoryview(self._buffer)
+        # Room for the longest datagram behind the last that is enough.
+        self._arena = bytearray(ENOUGH + RECORD.size + 65536)
+        self._view = memoryview(self._arena)
         self._drained = time.monotonic()
         self._timer: asyncio.Task[None] | None = None
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool-sync")
@@ -118,7 +118,8 @@ class Capture:
         port, rtp, rtcp = self._bind_pair()
         opened_at = self.clock()
         try:
-            spool = SpoolWriter(file, SpoolHeader(self.host, port, opened_at))
+            # Readers of the format want an address, so a host name will not do.
+            spool = SpoolWriter(file, SpoolHeader(rtp.getsockname()[0], port, opened_at))
         except OSError as error:
             rtp.close()
             rtcp.close()
@@ -135,7 +136,7 @@ class Capture:
         entry = self._entry(port)
         shift = time.monotonic_ns() - time.time_ns()
         for sock in (entry.rtp, entry.rtcp):
-            while self._drain_socket(sock, entry, shift) == MOST_AT_ONCE:
+            while self._drain_socket(sock, entry, shift) >= ENOUGH:
                 pass
             self._selector.unregister(sock)
             sock.close()
@@ -167,7 +168,7 @@ class Capture:
         self._selector.close()
 
     def drain(self) -> int:
-        """Read every socket dry into the spools; returns the number of packets."""
+        """Read every socket dry into the spools; returns the number of octets."""
         total = 0
         ready: set[_Port] = set()
         shift = time.monotonic_ns() - time.time_ns()
@@ -180,40 +181,53 @@ class Capture:
         return total
 
     def _drain_socket(self, sock: socket.socket, entry: _Port, shift: int) -> int:
-        """Read one socket dry.  ``shift`` is monotonic minus wall-clock time in ns: a stepped clock moves nothing."""
-        receive, buffers, view, unpack = sock.recvmsg_into, [self._buffer], self._view, _TIMESPEC.unpack
-        append, on_rtcp_port, source = entry.spool.append, sock is entry.rtcp, entry.source
+        """Read one socket dry, as records side by side in the arena; returns the number of octets.
+
+        ``shift`` is monotonic minus wall-clock time in ns: a stepped clock moves nothing.
+        """
+        receive, arena, view, pack, unpack = (
+            sock.recvmsg_into,
+            self._arena,
+            self._view,
+            RECORD.pack_into,
+            _TIMESPEC.unpack,
+        )
+        on_rtcp_port, source, head = sock is entry.rtcp, entry.source, RECORD.size
         base = entry.opened_ns - shift
         drain_ms = max(0, (time.time_ns() - base) // 1_000_000)
-        count = 0
+        end = packets = rtcp_packets = rtcp_octets = 0
         try:
-            for count in range(MOST_AT_ONCE):  # noqa: B007 - the exception ends the loop and leaves the count
-                size, ancillary, _, sender = receive(buffers, _ANCILLARY)
+            while end < ENOUGH:
+                size, ancillary, _, sender = receive([view[end + head :]], _ANCILLARY)
                 offset_ms = drain_ms
                 if ancillary:
                     seconds, nanoseconds = unpack(ancillary[0][2])
                     offset_ms = max(0, (seconds * 1_000_000_000 + nanoseconds - base) // 1_000_000)
                 if not size:
                     continue
-                packet = view[:size]
-                if on_rtcp_port or is_rtcp(packet):
-                    entry.rtcp_packets += 1
-                    append(packet, offset_ms, rtcp=True)
-                    continue
-                append(packet, offset_ms)
-                entry.packets += 1
-                entry.octets += size
-                entry.last_ms = offset_ms
-                if sender != source:
-                    source = entry.sent_by(sender, offset_ms)
-            count = MOST_AT_ONCE
+                # RFC 5761 §4: the second octet tells RTCP from RTP on one port.
+                if on_rtcp_port or 192 <= arena[end + head + 1] <= 223:
+                    pack(arena, end, size + head, 0, offset_ms)
+                    rtcp_packets += 1
+                    rtcp_octets += size
+                else:
+                    pack(arena, end, size + head, size, offset_ms)
+                    packets += 1
+                    entry.last_ms = offset_ms
+                    if sender != source:
+                        source = entry.sent_by(sender, offset_ms)
+                end += size + head
         except BlockingIOError:
             pass
         except OSError as error:
             logger.warning("a socket failed", extra={"facts": {"port": entry.port, "error": error.strerror}})
-        if count:
+        if end:
+            entry.spool.append_records(view[:end], packets + rtcp_packets)
             entry.heard = time.monotonic()
-        return count
+            entry.packets += packets
+            entry.rtcp_packets += rtcp_packets
+            entry.octets += end - rtcp_octets - head * (packets + rtcp_packets)
+        return end
 
     def _flush(self, entry: _Port) -> None:
         """One stream's disk trouble is its own: mark it, say so once, and let the others go on."""

@@ -138,7 +138,7 @@ class Playout:
             if position is None:
                 continue
             self._origin = position if self._origin is None else self._origin
-            if position - self._origin > MOST_SAMPLES:
+            if abs(position - self._origin) > MOST_SAMPLES:
                 self._strays += 1
                 continue
             found, positions = groups[ssrc, payload_type, size]
@@ -190,8 +190,8 @@ class Playout:
 
 def _add(buffers: list[Samples], overhang: Samples, room: int) -> Samples:
     """The sum of the sources and of what hung over from the stretch before, saturated."""
-    if len(buffers) == 1 and not overhang.any():
-        return buffers[0]
+    if len(buffers) < 2 and not overhang.any():
+        return buffers[0] if buffers else np.zeros(room, np.int16)
     total = np.zeros(room, np.int32)
     total[: len(overhang)] = overhang
     for buffer in buffers:

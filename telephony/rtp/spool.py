@@ -77,13 +77,16 @@ class SpoolWriter:
         self._open = True
 
     def append(self, packet: bytes | bytearray | memoryview, offset_ms: int, *, rtcp: bool = False) -> None:
-        """Add one packet of 1 to 65,527 octets; it is counted as refused when too much is pending already."""
-        if len(self.pending) > PENDING_LIMIT:
-            self.refused += 1
-            return
+        """Add one packet of 1 to 65,527 octets."""
         size = len(packet)
-        self.pending += RECORD.pack(size + RECORD.size, 0 if rtcp else size, offset_ms)
-        self.pending += packet
+        self.append_records(RECORD.pack(size + RECORD.size, 0 if rtcp else size, offset_ms) + packet, 1)
+
+    def append_records(self, records: bytes | bytearray | memoryview, count: int) -> None:
+        """Add records that are in their final form; they count as refused when too much is pending already."""
+        if len(self.pending) > PENDING_LIMIT:
+            self.refused += count
+        else:
+            self.pending += records
 
     def flush(self) -> bool:
         """Hand everything pending to the operating system; ``False`` (and ``error``) when it did not take it all."""

@@ -116,7 +116,7 @@ async def test_streams_stay_apart(capture: Capture, gateway: socket.socket, tmp_
     assert capture.open_ports == len(ports) == 8
     for port, index in ports.items():
         gateway.sendto(SOUND[index], (HOST, port))
-    assert capture.drain() == 8
+    assert capture.drain() == 8 * (172 + 8)
     for port, index in ports.items():
         capture.close(port)
         assert spooled(tmp_path / f"{index}.rtpdump")[0] == [SOUND[index]]

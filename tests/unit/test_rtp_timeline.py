@@ -249,3 +249,31 @@ def test_any_damage_leaves_right_samples_or_silence(tmp_path: Path, data: st.Dat
     assert np.array_equal(played, expected[lowest * 160 : (max(order) + 1) * 160])
     assert counts["duplicated"] == len(order) - len(distinct)
     assert counts["lost"] == max(order) - lowest + 1 - len(distinct)
+
+
+anything = st.builds(
+    RtpPacket,
+    payload_type=st.sampled_from([0, 8, 13, 101]),
+    sequence=st.integers(0, 300) | st.integers(0, 0xFFFF),
+    timestamp=st.integers(0, 20_000) | st.integers(0, 0xFFFF_FFFF),
+    ssrc=st.integers(0, 3),
+    payload=st.sampled_from([b"", bytes(80), bytes(160), bytes(161)]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 200), anything.map(bytes) | st.binary(min_size=1, max_size=30)), max_size=60))
+def test_whatever_arrives_is_played_or_counted(tmp_path: Path, sent: list[tuple[int, bytes]]) -> None:
+    file = tmp_path / "a"
+    file.unlink(missing_ok=True)
+    times = np.cumsum([gap for gap, _ in sent]).tolist()
+    spool = write_spool(file, [(at, packet) for at, (_, packet) in zip(times, sent, strict=True)])
+    playout = Playout(spool, by_payload_type({}))
+    stop = start = playout.first or START
+    while not playout.done(stop):
+        # A hurried source may pause for long: ten minutes at a time.
+        playout.samples(stop, stop + 600 * 8000)
+        stop += 600 * 8000
+    counts = playout.statistics()
+    assert counts["received"] + counts["invalid"] + counts["rtcp"] == len(sent)
+    assert 0 <= counts["silence_ms"] <= counts["duration_ms"] <= (stop - start) // 8
