@@ -31,8 +31,6 @@ from telephony.siprec.session import SessionRequest, read_request
 log = logging.getLogger(__name__)
 
 _WILDCARDS = ("0.0.0.0", "::", "")
-# Seconds that a shutdown waits for answers to its BYEs.
-_FAREWELL = 2.0
 
 
 class CallObserver(Protocol):
@@ -104,8 +102,11 @@ class Recorder:
         self.address = await self._listeners.start(self.address)
         self._watch = asyncio.get_running_loop().create_task(self._watch_for_silence(), name="media-timeout")
 
-    async def drain_and_stop(self) -> None:
-        """Take no more calls, end those in progress with a BYE, keep what was recorded, close the sockets."""
+    async def drain_and_stop(self, *, farewell: float = 2.0) -> None:
+        """Take no more calls, end those in progress with a BYE, keep what was recorded, close the sockets.
+
+        ``farewell`` is how many seconds answers to the BYEs are waited for.
+        """
         self._draining = True
         if self._watch is not None:
             self._watch.cancel()
@@ -113,7 +114,7 @@ class Recorder:
                 await self._watch
         for key in list(self._calls):
             self._hang_up(key, "shutdown")
-        until = time.monotonic() + _FAREWELL
+        until = time.monotonic() + farewell
         while self._server.hanging_up and time.monotonic() < until:  # noqa: ASYNC110 - protocol code has no events
             await asyncio.sleep(0.02)
         await self._listeners.stop()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from core.errors import Unavailable
 from telephony.call import CLOSED, SIGNALLING_DIR, CallFacts, Stream
+from telephony.sip.message import readable
 from telephony.sip.sdp import Description, answer
 from telephony.siprec.binding import ROLES_ASSUMED, UNKNOWN, bind
 from telephony.siprec.metadata import Metadata
@@ -126,7 +127,7 @@ class Recording:
             for index, label in labels.items():
                 file = self._file_name(index, label, [stream.file for stream in opened.values()])
                 port = self._ports.open(self.directory / file)
-                opened[index] = Stream(label, index, UNKNOWN, file, port)
+                opened[index] = Stream(readable(label), index, UNKNOWN, file, port)
         except (Unavailable, OSError):
             # All or nothing: the error goes on to whoever asked.
             for stream in opened.values():
@@ -144,7 +145,7 @@ class Recording:
         if not self._is_open(stream):
             return stream
         agreed = {**stream.payload_types, **wanted[stream.index]}
-        return replace(stream, label=self._labels[stream.index], payload_types=agreed)
+        return replace(stream, label=readable(self._labels[stream.index]), payload_types=agreed)
 
     def _is_open(self, stream: Stream) -> bool:
         return self._open.get(stream.index) == stream.port and not stream.received

@@ -20,7 +20,7 @@ from telephony.sip.message import Headers, Request, Response
 from telephony.sip.multipart import Part, join_parts
 from telephony.sip.sdp import Media, parse_sdp
 from telephony.sip.transaction import GIVE_UP, T1, T2
-from telephony.sip.transport import Link, address_towards
+from telephony.sip.transport import Link
 
 Progress = Callable[[str], None]
 _LABELS = ("1", "2")
@@ -57,24 +57,24 @@ async def place_call(
     duplicates: float = 0.0,
     seed: int = 0,
     with_metadata: bool = True,
+    patience: float = GIVE_UP,
     call_id: str = "",
     on_progress: Progress | None = None,
 ) -> CallReport:
     """Place a call, send both files (8 kHz mono) to their ends, hang up.
 
-    ``Refused`` names the status when the server does not take the call or answers what cannot be recorded;
-    ``Unavailable`` when nobody answers.
+    ``patience`` is how many seconds an answer to each request is waited for.  ``Refused`` names the status when the
+    server does not take the call or answers what cannot be recorded; ``Unavailable`` when nobody answers.
     """
     tell = on_progress or (lambda _: None)
     if find(codec) is None:
         raise Refused("no such codec", found=codec, expected="PCMA or PCMU")
     link = await Link.open(target, transport)
     try:
-        client = _Client(link, target, work_order_header, work_order, call_id)
+        client = _Client(link, target, work_order_header, work_order, call_id, patience)
         metadata = _metadata((agent_number, citizen_number), (agent_name, citizen_name)) if with_metadata else b""
-        local = link.local.host if link.local.host != "0.0.0.0" else address_towards(target.host)
         tell("邀请 INVITE")
-        places = await client.invite(_offer(local, codec), metadata)
+        places = await client.invite(_offer(link.local.host, codec), metadata)
         tell(f"接通 answered, RTP → {places[0][1]}, {places[1][1]}")
         senders = [
             Sender(
@@ -96,8 +96,10 @@ async def place_call(
 class _Client:
     """One call's signalling as the client side; requests are repeated over UDP until answered (§17.1)."""
 
-    def __init__(self, link: Link, target: Address, header: str, work_order: str, call_id: str = "") -> None:
-        self._link, self._target = link, target
+    def __init__(
+        self, link: Link, target: Address, header: str, work_order: str, call_id: str, patience: float
+    ) -> None:
+        self._link, self._target, self._patience = link, target, patience
         self._extra: Headers = ((header, work_order),) if work_order else ()
         self.call_id = call_id or f"{secrets.token_hex(12)}@{link.local.host}"
         self._tag, self._remote_tag, self._number = secrets.token_hex(8), "", 0
@@ -130,7 +132,7 @@ class _Client:
             raise Refused("the server's answer cannot be used", server=self._target, found=error) from None
 
     async def bye(self) -> None:
-        """Hang up; a server that has gone, or that has ended the call itself, is no error."""
+        """Hang up; that the server has ended the call itself is no error."""
         self._number += 1
         await self._ask("BYE", (), b"")
 
@@ -138,10 +140,10 @@ class _Client:
         branch = secrets.token_hex(8)
         request = bytes(self._request(method, branch, headers, body))
         loop = asyncio.get_running_loop()
-        until, interval = loop.time() + GIVE_UP, T1
+        until, interval = loop.time() + self._patience, min(T1, self._patience)
         while loop.time() < until:
             self._link.send(request)
-            response = await self._final(method, interval if self._link.transport == "UDP" else GIVE_UP)
+            response = await self._final(method, interval if self._link.transport == "UDP" else self._patience)
             if response is not None:
                 return response, branch
             interval = min(2 * interval, T2)
@@ -152,6 +154,8 @@ class _Client:
             async with asyncio.timeout(seconds):
                 while True:
                     message = await self._link.messages.get()
+                    if message is None:
+                        raise Unavailable("the SIP server closed the connection", server=self._target, request=method)
                     if isinstance(message, Request):
                         self._answer(message)
                     elif message.status >= 200 and (message.cseq.number, message.cseq.method) == (self._number, method):

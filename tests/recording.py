@@ -76,11 +76,11 @@ async def open_house(
         media_timeout=media_timeout,
     )
     capture.start()
-    await recorder.start()
     try:
+        await recorder.start()
         yield House(recorder, capture, observer, spool)
     finally:
-        await recorder.drain_and_stop()
+        await recorder.drain_and_stop(farewell=0.1)
         await capture.stop()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 Parameters = tuple[tuple[str, str | None], ...]
 
-_VIA = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([\w.!%*+`'~-]+)\s+(\[[^\]]+\]|[^\s:;\[\]]+)\s*(?::\s*(\d{1,5}))?\s*", re.I)
+_VIA = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([\w.!%*+`'~-]+)\s+(\[[^\]]+\]|[^\s:;\[\]]+)\s*(?::\s*([0-9]{1,5}))?\s*", re.I)
 _USER = re.compile(r"^(?:sips?|tel):/{0,2}(?P<user>[^@;?>]*)(?P<at>@)?", re.I)
 
 

@@ -41,7 +41,11 @@ class Media:
         """Payload type → ``ENCODING/CLOCK`` in capitals, in the order of the m-line; unknown ones are left out."""
         mapped = dict(STATIC_PAYLOADS)
         for name, value in self.attributes:
-            found = re.fullmatch(r"(\d{1,3})\s+([\w.+-]+)/(\d{1,6})(?:/\d+)?\s*", value) if name == "rtpmap" else None
+            found = (
+                re.fullmatch(r"([0-9]{1,3})\s+([A-Za-z0-9.+_-]+)/([0-9]{1,6})(?:/[0-9]+)?\s*", value)
+                if name == "rtpmap"
+                else None
+            )
             if found:
                 mapped[found[1]] = f"{found[2]}/{found[3]}".upper()
         return {payload: mapped[payload] for payload in self.formats if payload in mapped}
@@ -92,7 +96,7 @@ def parse_sdp(body: bytes) -> Description:
 
 
 def _parse_media(lines: Sequence[tuple[str, str]], connection: str, direction: str) -> Media:
-    found = re.fullmatch(r"(\S+)\s+(\d{1,5})(?:/\d+)?\s+(\S+)((?:\s+\S+)*)", lines[0][1])
+    found = re.fullmatch(r"(\S+)\s+([0-9]{1,5})(?:/[0-9]+)?\s+(\S+)((?:\s+\S+)*)", lines[0][1])
     if not found or int(found[2]) > 65535:
         raise ValueError("a media line of SDP is broken")
     attributes: list[tuple[str, str]] = []

@@ -67,7 +67,11 @@ class Listeners:
         if self._udp is not None:
             self._udp.close()
         for connection in list(self._connections.values()):
-            connection.close()
+            # A peer that does not read must not hold up the end.
+            if connection.get_write_buffer_size():
+                connection.abort()
+            else:
+                connection.close()
         if self._tcp is not None:
             self._tcp.close()
             await self._tcp.wait_closed()
@@ -170,7 +174,8 @@ class Link:
 
     def __init__(self, transport: str) -> None:
         self.transport = transport.upper()
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        # None: the server closed the connection.
+        self.messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self.local = Address("0.0.0.0", 0)
         self._datagrams: asyncio.DatagramTransport | None = None
         self._stream: asyncio.Transport | None = None
@@ -230,3 +235,6 @@ class _ClientStream(asyncio.Protocol):
                 self._link.messages.put_nowait(message)
         except ValueError:
             self._link.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._link.messages.put_nowait(None)

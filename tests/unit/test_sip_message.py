@@ -35,7 +35,8 @@ def test_a_response_is_read_and_printed() -> None:
 def test_folded_compact_and_repeated_headers_are_one() -> None:
     request = read_request(
         b"INVITE sip:x SIP/2.0\r\n"
-        b"CONTENT-length   :  4\r\nv: SIP/2.0/UDP one;branch=z9hG4bKa ,\r\n\tSIP/2.0/TCP two\r\nVIA:SIP/2.0/UDP three\r\n"
+        b"CONTENT-length   :  4\r\nv: SIP/2.0/UDP one;branch=z9hG4bKa ,\r\n\tSIP/2.0/TCP two\r\n"
+        b"VIA:SIP/2.0/UDP three\r\n"
         b"Subject: a\r\n  folded \r\n\tline\r\nk: 100rel,\r\n siprec\r\n\r\nbody and more"
     )
     assert request.values("Via") == ["SIP/2.0/UDP one;branch=z9hG4bKa", "SIP/2.0/TCP two", "SIP/2.0/UDP three"]
