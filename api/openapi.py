@@ -24,7 +24,7 @@ def plain_path(path: str) -> str:
 def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     """Describe every endpoint that has a summary."""
     described = [endpoint for endpoint in endpoints if endpoint.summary]
-    models = {model for each in described for model in (each.takes, each.answers, each.query) if model}
+    models = {model for each in described for model in (each.takes, each.answers) if model}
     _, schemas = models_json_schema(
         [(model, "validation") for model in sorted(models | {ProblemDocument}, key=lambda model: model.__name__)],
         ref_template=_REFERENCE,

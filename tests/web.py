@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import soundfile
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from argon2 import PasswordHasher
 
 from api.app import build_app
-from api.auth import create_user
+from api.auth import UserRow
+from api.permissions import ROLES
 from archive.catalogue import MISSING, SIGNALLED, TEXT_FAILED, Call, Recording
 from archive.house import Archive
 from archive.seal import NewRecording, NewTurn, seal_recording, seal_transcript
@@ -27,7 +29,6 @@ from workorders.linking import link_by_person, link_recording
 from workorders.orders import WorkOrder
 
 STARTED = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 PASSWORD = "correct horse battery"
 ORDER, OTHER_ORDER = "GD20261118-0001", "GD20261119-0002"
 CITIZEN = "13800001234"
@@ -212,12 +213,23 @@ class Web:
             await client.session.close()
 
 
+@cache
+def _password_hash() -> str:
+    return PasswordHasher().hash(PASSWORD)
+
+
+async def _add_users(archive: Archive) -> None:
+    """One user of each role; the same hash for all of them, since making one takes a while by design."""
+    made = {"password_hash": _password_hash(), "active": True, "created_at": archive.clock()}
+    async with archive.database.write() as session:
+        session.add_all([UserRow(name=role, role=role, **made) for role in ROLES])
+
+
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
     seeded = await seed(archive, directory)
-    for role in ("agent", "auditor", "admin"):
-        await create_user(archive.database, role, PASSWORD, role, now=archive.clock())
+    await _add_users(archive)
     app = build_app(archive, settings or Settings(data_dir=directory))
     server = TestServer(app)
     await server.start_server()
@@ -227,3 +239,10 @@ async def serving(archive: Archive, directory: Path, settings: Settings | None =
     finally:
         await web.close()
         await server.close()
+
+
+@asynccontextmanager
+async def serving_empty(archive: Archive, directory: Path) -> AsyncIterator[TestClient[Request, Application]]:
+    """The application on an archive that nothing was put into."""
+    async with TestClient(TestServer(build_app(archive, Settings(data_dir=directory)))) as client:
+        yield client

@@ -217,11 +217,11 @@ def test_every_permission_is_used_and_known() -> None:
 
 
 async def test_every_route_declares_its_permission(web: Web) -> None:
-    declared = web.app[PERMISSION_OF]
+    declared = set(web.app[PERMISSION_OF])
     routes = {
         (route.method, route.resource.canonical) for route in web.app.router.routes() if route.resource is not None
     }
-    assert routes == set(declared)
+    assert routes == declared
 
 
 def _path(pattern: str) -> str:
