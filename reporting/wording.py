@@ -39,7 +39,7 @@ class Issue:
 
 def title_of(organisation: str) -> str:
     """The report's title."""
-    return f"{organisation}回访工作日报"
+    return f"{organisation}工作日报"
 
 
 def compose(facts: DayFacts, formulas: Formulas, issue: Issue) -> Document:

@@ -109,7 +109,9 @@ class _Steps:
 async def run_nightly(archive: Archive, settings: Settings, *, now: datetime, dry_run: bool = False) -> NightlyResult:
     """Do the night's work as of ``now`` and seal its result under ``nightly/YYYY/MM/DD.json``.
 
-    ``Unavailable`` when store or database cannot be reached: running again later continues."""
+    A ``now`` that the archive's clock has not reached is a rehearsal: always a dry run.  ``Unavailable`` when store or
+    database cannot be reached: running again later continues."""
+    dry_run = dry_run or now > archive.clock()
     steps = _Steps(archive)
     locks = await check_locks(archive, settings, dry_run=dry_run)
     steps.done("locks")

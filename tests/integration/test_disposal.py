@@ -67,7 +67,7 @@ async def test_the_store_refuses_and_a_pretended_time_does_not_help(house: House
     with pytest.raises(Refused):
         await house.archive.store.delete_version(before[0].key, before[0].version_id)
     assert await versions(house) == before
-    result = await run_nightly(house.archive, SETTINGS, now=later)
+    result = await run_nightly(house.archive, SETTINGS, now=house.clock.now)
     assert result.disposed == ()
     assert [fault.kind for fault in result.faults] == ["disposal"]
     assert await versions(house) == before

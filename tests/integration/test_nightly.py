@@ -68,13 +68,15 @@ async def test_a_quiet_night_is_sealed_once(house: House) -> None:
     content = b"".join([part async for part in house.archive.store.read(stored.key, stored.version_id)])
     assert json.loads(content)["locks"]["checked"] == 3
     before = await everything(house)
-    again = await run_nightly(house.archive, SETTINGS, now=house.clock.now + timedelta(hours=1))
+    house.clock.now += timedelta(hours=1)
+    again = await run_nightly(house.archive, SETTINGS, now=house.clock.now)
     assert again.sealed_object is None
     assert await everything(house) == before
 
 
 async def test_the_night_is_that_of_the_zone(house: House) -> None:
-    result = await run_nightly(house.archive, SETTINGS, now=datetime.fromisoformat("2026-11-22T18:30:00+00:00"))
+    house.clock.now = datetime.fromisoformat("2026-11-22T18:30:00+00:00")
+    result = await run_nightly(house.archive, SETTINGS, now=house.clock.now)
     assert result.night.isoformat() == "2026-11-23"
 
 
@@ -196,4 +198,15 @@ async def test_a_dry_run_says_what_it_would_do_and_writes_nothing(house: House) 
     assert len(result.locks.repaired) == 3
     assert len(result.calls.missing) == 1
     assert result.lines()[0] == "夜间保管任务　2026年11月22日（试运行，未作任何更改）"
+    assert await everything(house) == before
+
+
+async def test_a_time_that_has_not_come_is_only_rehearsed(house: House) -> None:
+    recording = await house.seal()
+    await add_call(house, NOON - timedelta(hours=2), None)
+    before = await everything(house)
+    result = await run_nightly(house.archive, SETTINGS, now=NOON + timedelta(days=800))
+    assert result.dry_run
+    assert result.eligible == (str(recording.id),)
+    assert len(result.calls.missing) == 1
     assert await everything(house) == before
