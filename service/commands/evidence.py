@@ -42,7 +42,7 @@ async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
     async with open_archive(settings) as archive:
         result = await run_nightly(archive, settings, now=options.at or utc_now(), dry_run=options.dry_run)
     print("\n".join(result.lines()))
-    return 0
+    return 1 if result.faults else 0
 
 
 async def run_verify(settings: Settings, options: argparse.Namespace) -> int:

@@ -26,7 +26,12 @@ async def run(settings: Settings, *, directory: Path, speed: float, stay: bool) 
         placing = asyncio.create_task(callers.place_all(calls, staged.settings, speed=speed))
         recordings = await watch(archive, calls, placing)
         all_proven = await proofs.show_all(archive, staged, recordings, login)
-        show.result(all_proven, staged, login)
+        show.result(
+            all_proven,
+            f"页面 pages:  {staged.address}",
+            f"账号 login:  {login.name}   密码 password: {login.password}",
+            f"日志 log:    {staged.log}",
+        )
         if stay:
             await _serve_on(staged)
     return 0 if all_proven else 1

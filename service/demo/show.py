@@ -1,10 +1,6 @@
 """What the demo prints: one line for each thing that happens, with the seconds since the start."""
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from service.demo.stage import Login, Staged
 
 _began = time.monotonic()
 
@@ -30,11 +26,10 @@ def check(good: bool, text: str) -> bool:
     return good
 
 
-def result(good: bool, staged: "Staged", login: "Login") -> None:
+def result(good: bool, *where: str) -> None:
     """The last words: did all hops happen, and where to look next."""
     title("完成 done" if good else "未通过：见上面的 ✗ not everything held: see the ✗ above")
-    detail(f"页面 pages:   {staged.address}")
-    detail(f"账号 login:   {login.name}   密码 password: {login.password}")
-    detail(f"日志 log:     {staged.log}")
+    for line in where:
+        detail(line)
     detail("内置识别模型只认识合成的回访词汇；真实通话请设置 HUIYIN_ASR_MODEL。")
     detail("The embedded speech model knows synthetic callback vocabulary only; set HUIYIN_ASR_MODEL for real calls.")
