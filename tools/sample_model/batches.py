@@ -35,12 +35,18 @@ BLANK = 0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch is made of: seconds of audio in all, and shares of the kinds of windows."""
+    """What a batch is made of: seconds of audio in all, and shares of the kinds of windows.
+
+    ``slip_share`` of the characters that the decoder is told it wrote are others, so that after a mistake of its own it
+    still knows where it is.
+    """
 
     seconds: float = 60.0
     long_share: float = 0.15
     pair_share: float = 0.15
     other_share: float = 0.05
+    prompt_share: float = 0.25
+    slip_share: float = 0.0
     full_windows: bool = False
 
 
@@ -116,17 +122,17 @@ class BatchMaker:
         if not draw.plan.full_windows:
             frames = min(WINDOW_FRAMES, (max(mel.shape[1] for mel in mels) + 1) // 2 + DENSE_PADDING)
         mel = np.zeros((len(mels), 80, 2 * frames), dtype=np.float32)
-        for row, values in enumerate(mels):
-            used = min(values.shape[1], 2 * frames)
-            mel[row, :, :used] = values[:, :used]
+        for index, bands in enumerate(mels):
+            used = min(bands.shape[1], 2 * frames)
+            mel[index, :, :used] = bands[:, :used]
         labels = np.stack([self._labels(window, frames) for window in windows])
         rows = [draw.targets(window, self._vocabulary) for window in windows]
         width = max(len(row) for row in rows)
         filled = np.full(
             (len(rows), width, 4), (self._vocabulary.special("endoftext"), NO_TARGET, -1, -1), dtype=np.int64
         )
-        for index, row in enumerate(rows):
-            filled[index, : len(row)] = row
+        for index, values in enumerate(rows):
+            filled[index, : len(values)] = values
         return Batch(mel, labels, filled[..., 0], filled[..., 1], filled[..., 2:], _sampled_padding(frames, draw.rng))
 
     def _labels(self, window: Window, frames: int) -> NDArray[np.int64]:
@@ -155,7 +161,7 @@ class Draw:
         self.rng = rng
         self.plan = plan
         self.noise = np.random.default_rng(rng.getrandbits(64))
-        self.prompted = rng.random() < 0.25
+        self.prompted = rng.random() < plan.prompt_share
 
     def windows(self) -> list[Window]:
         kind = self.rng.random()
@@ -180,7 +186,7 @@ class Draw:
                 TELEPHONE_RATE
                 * self.rng.choice([0.05, self.rng.uniform(0, 0.5), self.rng.uniform(0, 0.5 if only else 2)])
             )
-            samples = np.asarray(item.samples, dtype=np.float32) / 32768 * np.float32(10 ** self.rng.uniform(-0.2, 0.2))
+            samples = np.multiply(item.samples, 10 ** self.rng.uniform(-0.2, 0.2) / 32768, dtype=np.float32)
             segments.append(Segment(item.text, item.spans.astype(np.int64) + position + pause))
             parts += [np.zeros(pause, dtype=np.float32), samples]
             position += pause + len(samples)

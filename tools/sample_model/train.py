@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 
@@ -32,15 +32,23 @@ SAVE_EVERY = 250
 
 
 @dataclass(frozen=True)
+class Phase:
+    """What training does from a step on."""
+
+    first: int
+    plan: Plan
+    decoding: bool = True
+    guide: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides the result besides the corpus."""
 
-    seed: int = 1
-    large_steps: int = 250
-    encoder_steps: int = 850
-    full_window_steps: int = 150
-    decay_steps: int = 1200
-    steps: int = 6000
+    seed: int
+    steps: int
+    decay_steps: int
+    phases: tuple[Phase, ...]
     warmup_steps: int = 150
     rate: float = 1.5e-3
     last_rate: float = 2e-5
@@ -48,20 +56,18 @@ class Recipe:
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        phases = tuple(Phase(**{**phase, "plan": Plan(**phase["plan"])}) for phase in facts.pop("phases"))
+        return cls(phases=phases, **facts)
 
     def rate_at(self, step: int) -> float:
+        """Learning rate: warm-up, constant, linear fall."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
         left = min(1.0, (self.steps - step) / self.decay_steps)
         return self.last_rate + (self.rate - self.last_rate) * warm * left
 
-    def plan_at(self, step: int) -> Plan:
-        """Short windows while only the encoder learns; whole 30 s windows at the very end."""
-        if step < self.encoder_steps:
-            return Plan(seconds=100 if step < self.large_steps else 60, long_share=0.04, pair_share=0.08)
-        if step >= self.steps - self.full_window_steps:
-            return Plan(seconds=20, long_share=0.3, pair_share=0.2, full_windows=True)
-        return Plan()
+    def phase_at(self, step: int) -> Phase:
+        return max((phase for phase in self.phases if phase.first <= step), key=lambda phase: phase.first)
 
 
 def frame_loss(model: SampleModel, memory: Tensor, labels: Tensor) -> tuple[Tensor, float]:
@@ -105,14 +111,14 @@ class Tally:
         )
 
 
-def losses(model: SampleModel, batch: Batch, decoding: bool, tally: Tally) -> Tensor:
+def losses(model: SampleModel, batch: Batch, phase: Phase, tally: Tally) -> Tensor:
     """Total loss of a batch."""
     memory, bias = model.encoder(torch.from_numpy(batch.mel), torch.from_numpy(batch.padding))
     total, right = frame_loss(model, memory, torch.from_numpy(batch.labels))
     tally.frame += total.item()
     tally.right += right
     tally.count += 1
-    if not decoding:
+    if not phase.decoding:
         return total
     hidden, weights = model.decoder(torch.from_numpy(batch.tokens), memory, bias)
     targets = torch.from_numpy(batch.targets)
@@ -121,7 +127,7 @@ def losses(model: SampleModel, batch: Batch, decoding: bool, tally: Tally) -> Te
     guide = guide_loss(weights, torch.from_numpy(batch.spans))
     tally.token += token.item()
     tally.guide += guide.item()
-    return 0.5 * total + token + 0.2 * guide
+    return 0.5 * total + token + phase.guide * guide
 
 
 def _produce(corpus: Path, recipe: Recipe, first: int, stride: int, queue: Queue[Batch]) -> None:
@@ -129,7 +135,7 @@ def _produce(corpus: Path, recipe: Recipe, first: int, stride: int, queue: Queue
     torch.set_num_threads(1)
     maker = BatchMaker(Corpus.load(corpus), recipe.seed, Vocabulary.of_grammar())
     for step in range(first, recipe.steps, stride):
-        queue.put(maker.batch(step, recipe.plan_at(step)))
+        queue.put(maker.batch(step, recipe.phase_at(step).plan))
 
 
 class Trainer:
@@ -165,7 +171,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = losses(self.model, batch, self.step >= self.recipe.encoder_steps, tally)
+            loss = losses(self.model, batch, self.recipe.phase_at(self.step), tally)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -187,7 +193,6 @@ def train(corpus: Path, output: Path, recipe: Recipe, threads: int) -> None:
         context.Process(target=_produce, args=arguments, daemon=True).start()
     _loop(trainer, queues)
     trainer.save()
-    (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
 
 
 def _loop(trainer: Trainer, queues: list[Queue[Batch]]) -> None:
@@ -201,8 +206,3 @@ def _loop(trainer: Trainer, queues: list[Queue[Batch]]) -> None:
             tally = Tally()
         if trainer.step % SAVE_EVERY == 0:
             trainer.save()
-
-
-def until(recipe: Recipe, steps: int | None) -> Recipe:
-    """The recipe with another last step."""
-    return recipe if steps is None else replace(recipe, steps=steps)
