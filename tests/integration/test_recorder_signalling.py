@@ -1,6 +1,7 @@
 """A gateway written out message by message: what the recorder answers, keeps and survives."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
@@ -48,6 +49,9 @@ class Gateway:
         return response
 
     def send(self, method: str, *headers: str, body: str | bytes = b"", kind: str = "application/sdp") -> None:
+        self.link.send(self.request(method, *headers, body=body, kind=kind))
+
+    def request(self, method: str, *headers: str, body: str | bytes = b"", kind: str = "application/sdp") -> bytes:
         content = body.encode() if isinstance(body, str) else body
         tag = f";tag={self.to_tag}" if self.to_tag else ""
         branch = f"z9hG4bK{self.call_id}{self.number}{method}"
@@ -60,7 +64,7 @@ class Gateway:
             *((f"c: {kind}",) if content else ()),
             f"l: {len(content)}",
         )
-        self.link.send("\r\n".join((*lines, "", "")).encode() + content)
+        return "\r\n".join((*lines, "", "")).encode() + content
 
     async def hear(self) -> Message:
         message = await asyncio.wait_for(self.link.messages.get(), 20)
@@ -339,3 +343,27 @@ async def test_a_wildcard_address_is_never_told(tmp_path: Path) -> None:
         assert parse_sdp(response.body).media[0].connection == "127.0.0.1"
         assert f"@127.0.0.1:{house.address.port};" in response.get("Contact")
         link.close()
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+async def test_mutilated_requests_never_stop_the_service(
+    tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole INVITEs with bytes changed, cut and doubled at random: any answer will do, an exception will not."""
+    chance = random.Random(2026)
+    body = multipart(("application/sdp", SDP), ("application/rs-metadata+xml", METADATA))
+    async with open_house(tmp_path, ports=PortRange(24000, 24399)) as house:
+        for number in range(150):
+            link = await Link.open(house.address, transport)
+            whole = Gateway(link, f"fuzz{number}").request("INVITE", "Subject: x", body=body, kind=MIXED)
+            for _ in range(chance.randint(1, 6)):
+                place, cut = chance.randrange(len(whole)), chance.choice((0, 0, 1, 1, 9, 60))
+                whole = whole[:place] + chance.randbytes(chance.choice((0, 1, 1, 4))) + whole[place + cut :]
+            link.send(whole)
+            await asyncio.sleep(0)
+            link.close()
+        link = await Link.open(house.address, transport)
+        assert (await Gateway(link, "after").ask("OPTIONS")).status == 200
+        link.close()
+        assert len(house.recorder.calls) > 1
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
