@@ -1,0 +1,152 @@
+"""What only a real browser shows: the sound plays, the dialogue follows it, a click on a sentence is heard."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+from sqlalchemy import func, select
+
+from archive.house import Archive
+from core.ledger import LedgerRow
+from tests.web import DIALOGUE, PASSWORD, Web, serving
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Nobody is there to make the first click.
+    "--autoplay-policy=no-user-gesture-required",
+)
+# How long a busy machine may take; nothing is measured.
+PATIENCE = 30_000
+CURRENT_TIME = "() => document.getElementById('audio').currentTime"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def _require_chromium() -> None:
+    if Path(CHROMIUM).exists():
+        return
+    if os.environ.get("HUIYIN_REQUIRE_ALL_TESTS") == "1":
+        pytest.fail("chromium is not installed")
+    pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
+
+
+@pytest.fixture
+async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
+    async with serving(archive, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+async def page(web: Web) -> AsyncIterator[Page]:
+    """A page of a real Chromium, logged in through the form; every error on its console fails the test."""
+    _require_chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        context = await browser.new_context(base_url=str(web.server.make_url("/")), locale="zh-CN")
+        opened = await context.new_page()
+        opened.set_default_timeout(PATIENCE)
+        errors: list[str] = []
+        opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        await opened.goto("/recordings")
+        await opened.get_by_label("用户名").fill("agent")
+        await opened.get_by_label("密码").fill(PASSWORD)
+        await opened.get_by_role("button", name="登录").click()
+        await opened.wait_for_url("**/recordings")
+        yield opened
+        await browser.close()
+    assert errors == []
+
+
+async def _heard(page: Page, seconds: float) -> None:
+    """Wait until the sound has played beyond ``seconds``."""
+    await page.wait_for_function(f"() => document.getElementById('audio').currentTime > {seconds}", timeout=PATIENCE)
+
+
+async def _reads(web: Web) -> int:
+    async with web.archive.database.read() as session:
+        counted = select(func.count()).select_from(LedgerRow).where(LedgerRow.kind == "read")
+        return await session.scalar(counted) or 0
+
+
+async def test_search_open_and_hear(web: Web, page: Page) -> None:
+    await page.get_by_role("searchbox", name="检索说过的话").fill("第二天就修好")
+    await page.get_by_role("button", name="检索").click()
+    await page.get_by_role("link", name="第二天就修好").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("2026-11-20 10:30")
+    assert await _reads(web) == 0  # looking at the page is not listening
+    await page.get_by_role("button", name="播放", exact=True).click()
+    await _heard(page, 3.7)  # the hit lies at 3.5 seconds
+    assert await page.evaluate("() => document.getElementById('audio').duration") == pytest.approx(16, abs=0.1)
+    assert await page.evaluate("() => document.getElementById('audio').error") is None
+    assert await _reads(web) == 1
+    await page.get_by_role("button", name="暂停").click()
+    assert await page.evaluate("() => document.getElementById('audio').paused")
+
+
+async def test_a_click_on_a_sentence_is_heard_and_shown(web: Web, page: Page) -> None:
+    await page.goto(f"/recordings/{web.seeded.full}")
+    sentence = DIALOGUE[3]
+    await page.get_by_role("button", name=sentence[3]).click()
+    await _heard(page, sentence[1] / 1000)
+    assert await page.evaluate(CURRENT_TIME) < (sentence[2] + 20_000) / 1000
+    await page.get_by_role("button", name=DIALOGUE[5][3]).click()
+    await expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true", timeout=PATIENCE)
+
+
+async def test_the_dialogue_follows_the_sound(web: Web, page: Page) -> None:
+    await page.goto(f"/recordings/{web.seeded.full}?t=2.9")
+    await expect(page.locator("#turn-0")).to_have_class("turn agent speaking")
+    await page.locator("#speed").select_option("0.75")
+    await page.get_by_role("button", name="播放", exact=True).click()
+    await expect(page.locator("#turn-1")).to_have_class("turn citizen speaking", timeout=PATIENCE)
+    await expect(page.locator("#turn-0")).to_have_class("turn agent")
+
+
+async def test_a_finding_leads_to_its_sentence(web: Web, page: Page) -> None:
+    await page.goto(f"/recordings/{web.seeded.full}")
+    findings = page.locator("#findings")
+    await findings.get_by_role("link", name="满意，谢谢你们").click()
+    await _heard(page, 8.3)
+    await findings.get_by_role("button", name="采纳").first.click()
+    await expect(findings.get_by_text("已采纳")).to_have_count(1)
+
+
+async def test_the_timeline_is_a_slider_for_the_keyboard(web: Web, page: Page) -> None:
+    await page.goto(f"/recordings/{web.seeded.full}")
+    slider = page.get_by_role("slider", name="播放位置")
+    await slider.focus()
+    await slider.press("End")
+    await expect(page.locator("#now")).to_have_text("0:16")
+    await slider.press("Home")
+    await expect(page.locator("#now")).to_have_text("0:00")
+
+
+async def test_hostile_text_does_not_run(web: Web, page: Page) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for path in (f"/recordings/{web.seeded.full}", "/orders", "/links", "/recordings?q=script"):
+        await page.goto(path)
+    assert dialogs == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_no_page_is_wider_than_the_screen(web: Web, page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    paths = ("/recordings", f"/recordings/{web.seeded.full}", "/orders", "/links", "/reports", "/status")
+    for path in paths:
+        await page.goto(path)
+        assert await page.evaluate("() => document.documentElement.scrollWidth") <= width, path
+
+
+async def test_keyboard_users_can_skip_to_the_content(web: Web, page: Page) -> None:
+    await page.goto("/orders")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="跳到正文")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#main")).to_be_focused()
