@@ -31,8 +31,11 @@ logger = logging.getLogger(__name__)
 # A G.711 packet occupies about 1 KiB of kernel memory: half a MiB (doubled by Linux) is more than ten seconds.
 RECEIVE_BUFFER = 512 << 10
 SYNC_EVERY = 5.0
-# A flooded port yields to its neighbours after this many octets (3,000 packets) and continues at the next drain.
+# A flooded port yields to its neighbours after so many packets or octets, and continues at the next drain.
+MOST_AT_ONCE = 3000
 ENOUGH = 512 << 10
+# The kernel's buffer holds less than this many times that; a sender that never ends must not hold up the closing.
+LAST_DRAINS = 8
 # Foreign senders are told apart up to this many; a spray of forged addresses must not eat memory.
 MOST_FOREIGN = 64
 # <asm-generic/socket.h>: arrival times as a struct timespec in an ancillary message.  Elsewhere the drain's serves.
@@ -136,8 +139,9 @@ class Capture:
         entry = self._entry(port)
         shift = time.monotonic_ns() - time.time_ns()
         for sock in (entry.rtp, entry.rtcp):
-            while self._drain_socket(sock, entry, shift) >= ENOUGH:
-                pass
+            for _ in range(LAST_DRAINS):
+                if not self._drain_socket(sock, entry, shift):
+                    break
             self._selector.unregister(sock)
             sock.close()
         del self._open[port]
@@ -167,37 +171,31 @@ class Capture:
         self._syncer.shutdown()
         self._selector.close()
 
-    def drain(self) -> int:
-        """Read every socket dry into the spools; returns the number of octets."""
-        total = 0
+    def drain(self) -> None:
+        """Read every socket dry into its spool.  The timer calls this; calling it in between does no harm."""
         ready: set[_Port] = set()
         shift = time.monotonic_ns() - time.time_ns()
         for key, _ in self._selector.select(0):
-            total += self._drain_socket(cast(socket.socket, key.fileobj), key.data, shift)
+            self._drain_socket(cast(socket.socket, key.fileobj), key.data, shift)
             ready.add(key.data)
         for entry in ready | self._failing:
             self._flush(entry)
         self._drained = time.monotonic()
-        return total
 
-    def _drain_socket(self, sock: socket.socket, entry: _Port, shift: int) -> int:
-        """Read one socket dry, as records side by side in the arena; returns the number of octets.
+    def _drain_socket(self, sock: socket.socket, entry: _Port, shift: int) -> bool:
+        """Read one socket, as records side by side in the arena; returns whether there may be more.
 
         ``shift`` is monotonic minus wall-clock time in ns: a stepped clock moves nothing.
         """
-        receive, arena, view, pack, unpack = (
-            sock.recvmsg_into,
-            self._arena,
-            self._view,
-            RECORD.pack_into,
-            _TIMESPEC.unpack,
-        )
+        # Local names: this runs for every packet.
+        receive, pack, unpack = sock.recvmsg_into, RECORD.pack_into, _TIMESPEC.unpack
+        arena, view = self._arena, self._view
         on_rtcp_port, source, head = sock is entry.rtcp, entry.source, RECORD.size
         base = entry.opened_ns - shift
         drain_ms = max(0, (time.time_ns() - base) // 1_000_000)
         end = packets = rtcp_packets = rtcp_octets = 0
         try:
-            while end < ENOUGH:
+            for _ in range(MOST_AT_ONCE):
                 size, ancillary, _, sender = receive([view[end + head :]], _ANCILLARY)
                 offset_ms = drain_ms
                 if ancillary:
@@ -217,9 +215,13 @@ class Capture:
                     if sender != source:
                         source = entry.sent_by(sender, offset_ms)
                 end += size + head
+                if end >= ENOUGH:
+                    break
+            more = True
         except BlockingIOError:
-            pass
+            more = False
         except OSError as error:
+            more = False
             logger.warning("a socket failed", extra={"facts": {"port": entry.port, "error": error.strerror}})
         if end:
             entry.spool.append_records(view[:end], packets + rtcp_packets)
@@ -227,7 +229,7 @@ class Capture:
             entry.packets += packets
             entry.rtcp_packets += rtcp_packets
             entry.octets += end - rtcp_octets - head * (packets + rtcp_packets)
-        return end
+        return more
 
     def _flush(self, entry: _Port) -> None:
         """One stream's disk trouble is its own: mark it, say so once, and let the others go on."""

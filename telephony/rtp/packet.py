@@ -14,11 +14,6 @@ _RTCP = struct.Struct(">BBH")
 _SENDER_INFO = struct.Struct(">IQIII")
 
 
-def is_rtcp(packet: bytes | bytearray | memoryview) -> bool:
-    """Tell RTCP from RTP on one port by the second octet (RFC 5761 §4)."""
-    return len(packet) > 1 and 192 <= packet[1] <= 223
-
-
 @dataclass(frozen=True)
 class RtpPacket:
     """One RTP data packet (RFC 3550 §5.1), its padding already removed.

@@ -12,7 +12,6 @@ from telephony.rtp.packet import (
     RtcpSenderReport,
     RtpPacket,
     goodbye,
-    is_rtcp,
     ntp_time,
     parse_compound,
     source_description,
@@ -90,12 +89,6 @@ def test_the_compound_that_a_sender_ends_with() -> None:
     assert RtcpSenderReport.parse(compound[0]) == report
     assert RtcpSenderReport.parse(compound[0]).unix_seconds == pytest.approx(1_772_415_000.25)
     assert compound[2].body == struct.pack(">I", 9)
-
-
-def test_tells_rtcp_from_rtp() -> None:
-    assert is_rtcp(goodbye(1))
-    assert not is_rtcp(bytes(RtpPacket(8, 1, 1, 1, marker=True)))
-    assert not is_rtcp(b"")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\xc8\x00\x09" + bytes(8), b"\x80\x08\x00\x00"])

@@ -261,7 +261,7 @@ anything = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 200), anything.map(bytes) | st.binary(min_size=1, max_size=30)), max_size=60))
 def test_whatever_arrives_is_played_or_counted(tmp_path: Path, sent: list[tuple[int, bytes]]) -> None:
     file = tmp_path / "a"
