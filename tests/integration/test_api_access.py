@@ -217,11 +217,11 @@ def test_every_permission_is_used_and_known() -> None:
 
 
 async def test_every_route_declares_its_permission(web: Web) -> None:
-    declared = set(web.app[PERMISSION_OF])
+    declared = web.app[PERMISSION_OF]
     routes = {
         (route.method, route.resource.canonical) for route in web.app.router.routes() if route.resource is not None
     }
-    assert routes == declared
+    assert routes == declared.keys()
 
 
 def _path(pattern: str) -> str:
@@ -233,9 +233,9 @@ async def test_every_route_for_every_role(web: Web, role: str | None) -> None:
     """What the table allows is never 401 or 403; what it does not allow is always refused."""
     headers = await web.bearer(role) if role else {}
     client = web.client()
-    routes = dict(web.app[PERMISSION_OF])
-    del routes["POST", "/api/v1/logout"], routes["POST", "/logout"]  # they would end this walk
-    for (method, pattern), permission in routes.items():
+    for (method, pattern), permission in web.app[PERMISSION_OF].items():
+        if pattern in ("/api/v1/logout", "/logout"):
+            continue  # it would end this walk
         answer = await client.request(method, _path(pattern), headers=headers, allow_redirects=False)
         if allows(permission, role):
             wrong_password = pattern in ("/login", "/api/v1/login")
