@@ -111,6 +111,14 @@ async def test_pages_follow_each_other(database: Database) -> None:
     assert await find(database, "满意", limit=0) == []
 
 
+async def test_what_only_looks_like_a_hit_is_passed_over(database: Database) -> None:
+    """These turns hold every pair of the query's characters, but not the query; there are more than one batch."""
+    recording_id = await index(database, ["意满意"] * 250 + ["满意满意"])
+    assert await find(database, "满意满意") == [(recording_id, 250)]
+    assert await find(database, "满意满意", offset=1) == []
+    assert len(await find(database, "满意", limit=1000)) == 251
+
+
 @pytest.mark.parametrize(
     "query",
     [
