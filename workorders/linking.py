@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, Recording, StoredObject
@@ -174,7 +175,7 @@ async def _seal(
             recording_id=recording.id,
             then=record,
         )
-    except Conflict:
+    except (Conflict, IntegrityError):
         # Another worker (or a person) was faster: its link stands.
         there = await _link_to(archive, recording.id, work_order)
         if there is None:

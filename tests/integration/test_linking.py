@@ -20,7 +20,9 @@ from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
 from core.ledger import LedgerRow
+from service.sample_orders import write_orders
 from workorders.findings import NewFinding, decide_finding, read_findings, store_findings
+from workorders.importing import import_orders
 from workorders.linking import link_by_person, link_key, link_recording, relink_pending
 from workorders.orders import CONNECTED, SOLVED, Finding, Link, LinkQuestion, WorkOrder
 from workorders.queries import (
@@ -34,6 +36,7 @@ from workorders.queries import (
 ZONE = ZoneInfo("Asia/Shanghai")
 CALLED_AT = datetime(2026, 11, 22, 2, tzinfo=UTC)
 WINDOW = 30
+SAMPLE_CALLS = Path(__file__).parents[2] / "service" / "sample_calls"
 
 
 @pytest.fixture
@@ -239,6 +242,25 @@ async def test_a_disposed_recording_is_left_alone(archive: Archive, tmp_path: Pa
     assert (await link_recording(archive, call, window_days=WINDOW)).state == "disposed"
     with pytest.raises(Conflict):
         await link_by_person(archive, call, "1", by="li")
+
+
+async def test_sample_calls_find_their_sample_orders(archive: Archive, tmp_path: Path) -> None:
+    """Four calls bring their number; the fifth is found by its telephone alone, whatever the day."""
+    day = date(2027, 3, 1)
+    called_at = datetime(2027, 3, 1, 2, tzinfo=UTC)
+    write_orders(tmp_path / "orders.xlsx", day)
+    await import_orders(archive.database, tmp_path / "orders.xlsx", by="tester", now=called_at, timezone=ZONE)
+    for truth in sorted(SAMPLE_CALLS.glob("*/truth.json")):
+        facts = json.loads(truth.read_text(encoding="utf-8"))
+        number = facts["work_order"] if facts["signalled"] else ""
+        call = await seal_call(archive, tmp_path, work_order=number, citizen=facts["citizen_telephone"], at=called_at)
+        outcome = await link_recording(archive, call, window_days=WINDOW)
+        assert outcome.work_orders == (facts["work_order"],), truth
+        assert outcome.how == ("signalled" if facts["signalled"] else "telephone")
+    async with archive.database.read() as session:
+        callbacks = await callbacks_on(session, day, ZONE)
+    assert callbacks.done == [f"2026110100010{place}" for place in range(1, 6)]
+    assert set(callbacks.done) <= set(callbacks.due)
 
 
 async def test_findings_of_people_outlast_the_rules(archive: Archive, tmp_path: Path) -> None:
