@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # A peer that reads nothing must not fill our memory.
 _MAX_UNSENT = 1024 * 1024
+_RECEIVE_BUFFER = 4 * 1024 * 1024
 
 
 class Core(Protocol):
@@ -50,6 +51,8 @@ class Listeners:
                 self._udp, _ = await loop.create_datagram_endpoint(
                     lambda: _Datagrams(self), local_addr=(bind.host, bind.port)
                 )
+                # A burst of INVITEs waits in the kernel while one call's facts are synced to disk.
+                self._udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
                 host, port = self._udp.get_extra_info("sockname")[:2]
                 self._tcp = await loop.create_server(lambda: _Connection(self), bind.host, port)
                 return Address(host, port)
