@@ -63,11 +63,28 @@ LEDGER: Mapping[str, str] = {
     "disposed": "处置",
     "verified": "校验完好",
     "reported": "签发报表",
+    "imported": "导入工单",
+    "missing": "登记缺少录音",
+    "nightly": "夜间保管检查",
 }
 FLAGS: Mapping[str, str] = {
     "metadata missing": "网关没有送来通话信息",
     "metadata unreadable": "网关送来的通话信息无法识读",
+    "roles assumed": "双方身份按先后推定",
     "interrupted": "录音曾中断，已从缓存恢复",
+    "facts not saved": "通话事实未能写盘",
+    "call facts unreadable": "通话事实无法识读",
+    "agent silent": "专员一方没有声音",
+    "citizen silent": "市民一方没有声音",
+    "party unknown": "说话人身份不明",
+    "no audio": "没有声音",
+    "spool missing": "缓存文件缺失",
+    "spool unreadable": "缓存文件无法识读",
+    "spool cut short": "缓存文件末尾不完整",
+    "spool incomplete": "有数据未能写入缓存",
+    "several sources": "同一路声音有多个来源",
+    "clock restarted": "时间戳曾重新开始",
+    "foreign senders": "收到来历不明的数据包",
 }
 
 
@@ -81,9 +98,10 @@ def actor_word(actor: str) -> str:
     return {"system": "系统", "rules": "系统"}.get(actor, actor)
 
 
-def flag_word(flag: str) -> str:
-    """What a flag of the recorder means; a new one is shown as it is."""
-    return FLAGS.get(flag, flag)
+def flag_parts(flag: str) -> tuple[str, str]:
+    """The stream that a flag of the recorder is about (or nothing) and what it means; a new one is shown as it is."""
+    stream, colon, what = flag.rpartition(": ")
+    return stream + colon, FLAGS.get(what, what)
 
 
 def ledger_word(row: LedgerView) -> str:

@@ -20,6 +20,7 @@ from api.models import (
 from api.problems import Problem
 from api.shaping import import_answer, order_detail, order_summary, recording_summary
 from core.errors import NotFound
+from core.jobs import enqueue
 from workorders import queries
 from workorders.importing import import_orders
 
@@ -81,6 +82,10 @@ async def import_upload(request: web.Request) -> ImportAnswer:
             timezone=here.settings.timezone,
             columns=here.settings.order_columns,
         )
+    if report.added or report.changed:
+        async with here.database.write() as session:
+            # Recordings that wait for an order may find it among the new ones.
+            await enqueue(session, "relink", {}, now=here.now())
     return import_answer(report)
 
 

@@ -55,6 +55,8 @@ async def test_an_export_is_imported_row_by_row(web: Web) -> None:
     again = await (await _import(web, EXPORT.encode("utf-8-sig"), "export.csv")).json()
     assert (again["added"], again["unchanged"]) == (0, 1)
     assert (await web.get("/api/v1/work-orders/GD-9")).status == 200
+    queued = (await (await web.get("/api/v1/jobs?state=queued")).json())["items"]
+    assert [job["kind"] for job in queued] == ["relink"]
 
 
 async def test_what_is_no_export_is_refused(web: Web) -> None:

@@ -224,6 +224,12 @@ def test_login_leads_only_to_this_site(asked: str, given: str) -> None:
     assert local_path(asked) == given
 
 
+def test_flags_of_a_stream_are_said_in_words() -> None:
+    assert labels.flag_parts("metadata missing") == ("", "网关没有送来通话信息")
+    assert labels.flag_parts("1: no audio") == ("1: ", "没有声音")
+    assert labels.flag_parts("label 3 not in SDP") == ("", "label 3 not in SDP")
+
+
 def test_writing_of_times_and_marks() -> None:
     assert [clock(each) for each in (0, 59_999, 60_000, 3_723_000)] == ["0:00", "0:59", "1:00", "1:02:03"]
     assert str(marked("<b>路灯</b>", [(3, 5)])) == "&lt;b&gt;<mark>路灯</mark>&lt;/b&gt;"
