@@ -80,6 +80,9 @@ def _after_turns(question: str, told: Sequence[Heard]) -> Heard:
             standing = Heard(_HALF_DONE, later.clause)
         elif question == SATISFIED and "满意" in later.clause.text:
             standing = _of_the_matter(standing, later)
+        elif question == SATISFIED and (standing.answer, later.answer) == ("satisfied", "dissatisfied"):
+            # Praise and complaint in one breath: a 不 may have gone unheard.
+            standing = Heard(_SAYS_BOTH, standing.clause)
     return standing
 
 

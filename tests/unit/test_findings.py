@@ -191,6 +191,12 @@ def test_an_announcement_is_no_answer() -> None:
         (SOLVED, "no", ("问问题解决了吗？", "答物业说已经解决了，其实没有解决。")),
         (SATISFIED, "unclear", ("问您对结果满意吗？", "答你们要是给我解决了，我就满意。")),
         (CONTACTED, "unclear", ("问社区联系您了吗？", "答希望他们早点联系我。")),
+        # slips of the recogniser
+        (SATISFIED, "unclear", ("问您对结果满意吗？", "答满意，城管局的态度太差了。")),
+        (SATISFIED, "fairly", ("问您对结果满意吗？", "答基停满意，就是有点慢。")),
+        (CONTACTED, "no", ("问社区联系您了吗？", "答没态人联系我，从上个月等到现在。")),
+        (SOLVED, "no", ("问问题解决了吗？", "答还没有较决。")),
+        (SUGGESTION, "yes", ("问还有什么意见建议吗？", "答我议每个月公布一次进度。")),
         # hostile
         (SATISFIED, "dissatisfied", ("问您对结果满意吗？", "答满意？你说呢？我满意什么呀？")),
         (SOLVED, "no", ("问请问问题解决了吗？", "答你还问我解决了没有？解决什么了？")),
