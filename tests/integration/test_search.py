@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, inspect, select
@@ -57,28 +56,28 @@ async def find(database: Database, query: str, *, limit: int = 50, offset: int =
         return [(hit.recording_id, hit.ordinal) for hit in await search(session, query, limit=limit, offset=offset)]
 
 
-@pytest.mark.parametrize(
-    ("query", "ordinals"),
-    [
-        ("灯", [0]),
-        ("您", [0, 2]),
-        ("解决", [0, 1]),
-        ("解决 满意", [1]),
-        ("满意 解决", [1]),
-        ("路灯问题解决了吗？", [0]),
-        ("了，昨天", [1]),
-        ("了昨天", [1]),
-        ("12345", [0]),
-        ("234", [0]),
-        ("１２３４５热线", [0]),
-        ("决解", []),
-        ("路灯 再见", []),
-        ("不满意", []),
-    ],
-)
-async def test_words_of_any_length_are_found(database: Database, query: str, ordinals: list[int]) -> None:
+WORDS: dict[str, list[int]] = {
+    "灯": [0],
+    "您": [0, 2],
+    "解决": [0, 1],
+    "解决 满意": [1],
+    "满意 解决": [1],
+    "路灯问题解决了吗？": [0],
+    "了，昨天": [1],
+    "了昨天": [1],
+    "12345": [0],
+    "234": [0],
+    "１２３４５热线": [0],
+    "决解": [],
+    "路灯 再见": [],
+    "不满意": [],
+}
+
+
+async def test_words_of_any_length_are_found(database: Database) -> None:
     recording_id = await index(database, [text for _, text in DIALOGUE])
-    assert await find(database, query) == [(recording_id, ordinal) for ordinal in ordinals]
+    found = {query: await find(database, query) for query in WORDS}
+    assert found == {query: [(recording_id, ordinal) for ordinal in ordinals] for query, ordinals in WORDS.items()}
 
 
 async def test_a_hit_tells_the_second_and_the_place(database: Database) -> None:
@@ -119,35 +118,18 @@ async def test_what_only_looks_like_a_hit_is_passed_over(database: Database) -> 
     assert len(await find(database, "满意", limit=1000)) == 251
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        *(
-            "",
-            " ",
-            "，。",
-            '"',
-            "'",
-            "满意'",
-            '满意"',
-            "满意*",
-            "满意 OR 1",
-            "NOT 满意",
-            "NEAR(满意",
-            "满 & !意",
-            "(",
-            "\\",
-            "满:*",
-        ),
-        *("'; DROP TABLE turns; --", "\x00", "\ud800", "满" * 10_000, "a " * 5_000, "𠮷", "٣", "%", "_"),
-    ],
+# What stands between the words of a query is punctuation, whatever a database makes of it.
+HARMLESS = ("满意'", '满意"', "满意*", "满 & !意", "满:*", "(满", "满意\\", "%满意%")
+FOUND_NOWHERE = (
+    *("", " ", "，。", '"', "'", "(", "\\", "%", "_", "\x00", "\ud800", "𠮷", "٣"),
+    *("满意 OR 1", "NOT 满意", "NEAR(满意", "'; DROP TABLE turns; --", "满" * 10_000, "a " * 5_000),
 )
-async def test_hostile_queries_are_harmless(database: Database, query: str) -> None:
-    await index(database, ["很满意"])
-    for _, ordinal in await find(database, query):
-        assert ordinal == 0
-        assert fold(query).text
-    assert len(await find(database, "满意")) == 1
+
+
+async def test_hostile_queries_are_harmless(database: Database) -> None:
+    recording_id = await index(database, ["很满意"])
+    found = {query: await find(database, query) for query in (*HARMLESS, *FOUND_NOWHERE)}
+    assert found == {query: [(recording_id, 0)] if query in HARMLESS else [] for query in found}
 
 
 async def test_removed_turns_are_not_found(database: Database) -> None:
