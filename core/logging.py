@@ -44,7 +44,7 @@ class _Formatter(logging.Formatter):
                         name: value if isinstance(value, int | float | bool) else str(value)
                         for name, value in facts.items()
                     },
-                    **({"error": self.formatException(record.exc_info)} if record.exc_info else {}),
+                    **({"trace": self.formatException(record.exc_info)} if record.exc_info else {}),
                 },
                 ensure_ascii=False,
             )

@@ -35,13 +35,16 @@ async def write(message: str) -> None:
         async with database.engine.connect() as connection:
             await connection.run_sync(revise)
         await database.close()
-    subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--fix", "--select", "I,F401", "-q", str(VERSIONS)], check=True
-    )
-    subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(VERSIONS)], check=True)
+
+
+def tidy() -> None:
+    """Put what Alembic wrote into the house's form."""
+    for task in (["check", "--fix", "--select", "I,F401"], ["format"]):
+        subprocess.run([sys.executable, "-m", "ruff", *task, "-q", str(VERSIONS)], check=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("message", help="what changes, in a few words")
     asyncio.run(write(parser.parse_args().message))
+    tidy()

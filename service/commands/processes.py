@@ -16,9 +16,7 @@ def add_to(commands: Commands) -> None:
     """Add this family's commands."""
     command(commands, "serve", "运行全部进程 run every process on this machine", serve)
     command(commands, "recorder", "SIP 与 RTP 录音进程 receive and record calls", process("recorder"))
-    command(
-        commands, "sealer", "封存进程（由录音进程启动）seal closed calls", process("sealer")
-    )
+    command(commands, "sealer", "封存进程（由录音进程启动）seal closed calls", process("sealer"))
     command(commands, "worker", "转写与后台作业 transcribe and do jobs", worker).add_argument(
         "--until-idle", action="store_true", help="end when no job can be claimed"
     )

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from archive.verify import verify_recording
 
 from archive.catalogue import Recording
+from archive.verify import verify_recording
 from core.ids import new_id
 from core.settings import Settings
 from service import spool
@@ -38,7 +38,7 @@ async def _call(settings: Settings, sip_call_id: str, speed: float = SPEED) -> C
 
 
 async def _all_is_well(settings: Settings, finished: Finished) -> None:
-    assert finished.answers["connected"] == "yes"
+    assert set(finished.answers) == {"connected", "contacted", "solved", "satisfied", "suggestion"}
     assert not spool.call_directories(settings.spool_dir)
     async with open_archive(settings) as archive:
         assert await verify_recording(archive, finished.recording.id) == []
@@ -68,6 +68,7 @@ async def test_killed_at_work(tmp_path: Path, victim: str) -> None:
         service.kill(victim)
         finished = await until_finished(service.settings, sip_call_id)
         assert not finished.recording.interrupted
+        assert finished.answers["connected"] == "yes"
         await _all_is_well(service.settings, finished)
 
 

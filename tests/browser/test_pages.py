@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)
 def _require_chromium() -> None:
     if Path(CHROMIUM).exists():
         return
-    if os.environ.get("HUIYIN_REQUIRE_ALL_TESTS") == "1":
+    if os.environ.get("REQUIRE_ALL_TESTS") == "1":
         pytest.fail("chromium is not installed")
     pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
 

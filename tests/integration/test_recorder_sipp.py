@@ -20,7 +20,7 @@ SCENARIOS = Path(__file__).parent.parent / "interop"
 @pytest.fixture(scope="module")
 def sipp() -> str:
     found = shutil.which("sipp")
-    if not found and os.environ.get("HUIYIN_REQUIRE_ALL_TESTS") == "1":
+    if not found and os.environ.get("REQUIRE_ALL_TESTS") == "1":
         pytest.fail("SIPp is not installed: apt-get install sip-tester")
     if not found:
         pytest.skip("NOT TESTED against SIPp: it is not installed (apt-get install sip-tester)")
