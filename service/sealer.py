@@ -70,12 +70,12 @@ async def run(archive: Archive, settings: Settings, stopping: Callable[[], bool]
                 if stopping():
                     return
                 if setbacks.ready(directory.name, time.monotonic()):
-                    done += await _try(archive, settings, directory, setbacks)
+                    done += await try_call(archive, settings, directory, setbacks)
             if not done:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _try(archive: Archive, settings: Settings, directory: Path, setbacks: Setbacks) -> bool:
+async def try_call(archive: Archive, settings: Settings, directory: Path, setbacks: Setbacks) -> bool:
     """One call's turn.  A failure keeps its directory and never stands in the way of the next call."""
     try:
         await seal_call(archive, settings, directory)
