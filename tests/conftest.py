@@ -47,6 +47,16 @@ def seaweed() -> Iterator[Seaweed]:
         _missing(reason)
 
 
+@pytest.fixture(scope="session")
+def sipp() -> str:
+    """The SIPp program."""
+    found = shutil.which("sipp")
+    if found is None:
+        _missing(Missing("SIPp is not installed: apt-get install sip-tester"))
+    assert found
+    return found
+
+
 async def _create_tables(url: str) -> None:
     database = Database(url)
     async with database.engine.connect() as connection:

@@ -26,6 +26,7 @@ def test_a_real_model_gets_prompt_hot_words_and_long_windows(tmp_path: Path) -> 
     options = choose_options(load({"HUIYIN_ASR_HOTWORDS": str(tmp_path / "words.txt"), "HUIYIN_ASR_BEAM": "3"}), REAL)
     assert (options.prompt, options.hotwords, options.beam) == (PROMPT, ("回龙观街道", "城管委"), 3)
     assert 20 < options.window_seconds < 30
+    assert options.share_windows
 
 
 def test_a_small_model_gets_neither_prompt_nor_hot_words(tmp_path: Path) -> None:
@@ -33,6 +34,7 @@ def test_a_small_model_gets_neither_prompt_nor_hot_words(tmp_path: Path) -> None
     options = choose_options(load({"HUIYIN_ASR_HOTWORDS": str(tmp_path / "words.txt")}), SMALL)
     assert (options.prompt, options.hotwords, options.takes_hotwords) == ("", (), False)
     assert options.window_seconds == 10
+    assert not options.share_windows
 
 
 @pytest.mark.parametrize(("setting", "language"), [("zh", "zh"), ("yue", "yue"), ("auto", "")])

@@ -39,6 +39,12 @@ def test_short_neighbours_share_a_window() -> None:
     assert len(pack("agent", spans, 29.0)) == 1
 
 
+def test_where_windows_are_not_shared_each_span_has_its_own() -> None:
+    spans = [Span(0, 3 * S), Span(5 * S, 8 * S), Span(10 * S, 22 * S)]
+    found = pack("agent", spans, 10.0, share=False)
+    assert [window.seconds for window in found] == [3, 3, 6, 6]
+
+
 def test_no_speech_no_window() -> None:
     assert pack("agent", [], 10.0) == []
 
