@@ -169,12 +169,13 @@ async def seal_object(
         sha256, _ = await asyncio.to_thread(hash_file, content)
         stored = await _store(archive, key, kind, content, sha256, until, recording_id)
     async with archive.database.write() as session:
+        # Locked before looking, so that two who seal the same object look one after the other.
+        recording = None if recording_id is None else await _lock_recording(session, recording_id)
         there = await session.scalar(
             select(StoredObject).where(StoredObject.key == key, StoredObject.version_id == stored.version_id)
         )
         if there is not None:
             return there
-        recording = None if recording_id is None else await _lock_recording(session, recording_id)
         await _add_object(archive, session, stored, recording)
         await _record(session, entry, (stored,), archive.clock())
         if then is not None:
