@@ -46,6 +46,7 @@ class Plan:
     pair_share: float = 0.15
     other_share: float = 0.05
     prompt_share: float = 0.25
+    timed_share: float = 0.5
     slip_share: float = 0.0
     full_windows: bool = False
 
@@ -210,12 +211,11 @@ class Draw:
         """Rows of (input token, target, first and last frame to look at)."""
         begin = vocabulary.special("startoftranscript")
         task = [begin, vocabulary.special("zh"), vocabulary.special("transcribe")]
-        timed = self.rng.random() < 0.5
+        timed = self.rng.random() < self.plan.timed_share
         body = self._timed(window, vocabulary) if timed else self._untimed(window, vocabulary)
         prompt = self._prompt(vocabulary)
-        tokens = (
-            prompt + task + ([] if timed else [vocabulary.special("notimestamps")]) + [token for token, _, _ in body]
-        )
+        written = [self._slip(token, vocabulary) for token, _, _ in body]
+        tokens = prompt + task + ([] if timed else [vocabulary.special("notimestamps")]) + written
         silent = not window.segments
         opening = vocabulary.special("nospeech") if silent else vocabulary.special("zh")
         targets = [NO_TARGET] * len(prompt) + [opening, NO_TARGET] + ([] if timed else [NO_TARGET])
@@ -226,6 +226,12 @@ class Draw:
         return [
             (token, target, first, last) for token, target, (first, last) in zip(tokens, targets, spans, strict=True)
         ]
+
+    def _slip(self, token: int, vocabulary: Vocabulary) -> int:
+        """Now and then another character than the right one."""
+        if self.plan.slip_share and token < len(vocabulary.text) and self.rng.random() < self.plan.slip_share:
+            return self.rng.randrange(2, len(vocabulary.text) - 1)
+        return token
 
     def _prompt(self, vocabulary: Vocabulary) -> list[int]:
         """Text before the window, sometimes with characters that the model does not know."""

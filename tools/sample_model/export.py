@@ -45,9 +45,8 @@ def _array(tensor: torch.Tensor) -> Any:
 
 def _linear(spec: common_spec.LinearSpec, *layers: nn.Linear) -> None:
     """One linear layer, or several over the same input as one."""
-    weights: list[torch.Tensor] = [layer.weight for layer in layers]
-    spec.weight = _array(torch.cat(weights))
     biases = [torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers]
+    spec.weight = _array(torch.cat(tuple(layer.weight for layer in layers)))
     spec.bias = _array(torch.cat(biases))
 
 

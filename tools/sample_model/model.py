@@ -51,6 +51,16 @@ HEAD_OFFSETS = (
 """Frame offsets of the heads of each encoder layer at the start; None is an ordinary head."""
 
 
+LOOK_BACK = (
+    ((None, -1, -2, -3), 1.06),
+    ((-1, -2, None, None), 8.9),
+    ((-1, -2, None, None), 11.8),
+)
+"""Token offsets of the decoder's heads once it looks back, and their sharpness: the deeper, the fainter the positions."""
+LOOK_BACK_AMPLITUDE = 2.0
+LOOK_BACK_GAIN = 5.0
+
+
 def position_table(width: int) -> Tensor:
     """Sines and cosines of PERIODS in the first dimensions, zero in the rest."""
     table = torch.zeros(WINDOW_FRAMES, width)
@@ -90,8 +100,17 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
 
     @torch.no_grad()
-    def look_at(self, offsets: tuple[int | None, ...]) -> None:
-        """Start the heads as windows at the given frame offsets."""
+    def forget(self, offsets: tuple[int | None, ...]) -> None:
+        """Empty the queries of heads that are given an offset."""
+        size = self.query.out_features // self.heads
+        for head, offset in enumerate(offsets):
+            if offset is not None:
+                self.query.weight[head * size : (head + 1) * size] = 0
+                self.query.bias[head * size : (head + 1) * size] = 0
+
+    @torch.no_grad()
+    def look_at(self, offsets: tuple[int | None, ...], sharpness: float = SHARPNESS) -> None:
+        """Start the heads as windows at the given offsets."""
         size = self.query.out_features // self.heads
         for head, offset in enumerate(offsets):
             if offset is None:
@@ -103,11 +122,11 @@ class Attention(nn.Module):
             for pair, period in enumerate(PERIODS.tolist()):
                 turn = 2 * math.pi * offset / period
                 row = head * size + 2 * pair
-                cos, sin = SHARPNESS * math.cos(turn), SHARPNESS * math.sin(turn)
+                cos, sin = sharpness * math.cos(turn), sharpness * math.sin(turn)
                 self.query.weight[row, 2 * pair : 2 * pair + 2] = torch.tensor([cos, -sin])
                 self.query.weight[row + 1, 2 * pair : 2 * pair + 2] = torch.tensor([sin, cos])
-                self.key.weight[row, 2 * pair] = SHARPNESS
-                self.key.weight[row + 1, 2 * pair + 1] = SHARPNESS
+                self.key.weight[row, 2 * pair] = sharpness
+                self.key.weight[row + 1, 2 * pair + 1] = sharpness
 
 
 def feed_forward(width: int) -> nn.Sequential:
@@ -199,6 +218,36 @@ class Decoder(nn.Module):
             x, seen = layer(x, memory, bias)
             weights.append(seen)
         return self.norm(x), weights
+
+    @torch.no_grad()
+    def look_back(self) -> None:
+        """Give positions dimensions of their own, and let some heads look at the tokens just before.
+
+        Following repeated words needs the last few tokens and where they were heard; left alone, small decoders look
+        at a blur of all tokens.
+        """
+        own = slice(0, POSITION_DIMS)
+        table = position_table(self.positions.shape[1])[:TEXT_POSITIONS]
+        self.positions[:, own] = table[:, own] * LOOK_BACK_AMPLITUDE
+        self.layers[0].attention_norm.weight[POSITION_DIMS:] *= LOOK_BACK_GAIN  # type: ignore[union-attr, index, operator]
+        for layer, (offsets, sharpness) in zip(self.layers, LOOK_BACK, strict=True):
+            assert isinstance(layer, DecoderLayer)
+            layer.attention_norm.weight[own] = 1
+            layer.attention_norm.bias[own] = 0
+            for reader in (layer.attention.value, layer.cross.query, layer.ffn[0]):
+                reader.weight[:, own] = 0  # type: ignore[operator]
+            layer.attention.forget(offsets)
+            layer.attention.look_at(offsets, sharpness)
+        self.keep_positions()
+
+    @torch.no_grad()
+    def keep_positions(self) -> None:
+        """Nothing but the last layer writes to the positions' dimensions."""
+        for layer in self.layers[:-1]:
+            assert isinstance(layer, DecoderLayer)
+            for writer in (layer.attention.out, layer.cross.out, layer.ffn[2]):
+                writer.weight[:POSITION_DIMS] = 0  # type: ignore[operator]
+                writer.bias[:POSITION_DIMS] = 0  # type: ignore[operator]
 
     def logits(self, x: Tensor) -> Tensor:
         return F.linear(x, self.embedding.weight)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -24,8 +25,9 @@ from tools.sample_model.model import SampleModel, Shape
 from tools.sample_model.tokens import Vocabulary
 
 GUIDED_HEADS = 2
-"""Heads of each guided decoder layer that must look at the character they predict: they give the word times."""
+"""Heads of each guided decoder layer that must look at the character they predict."""
 GUIDED_LAYERS = (1, 2)
+"""Layers whose guided heads give the word times."""
 LOADERS = 1
 REPORT_EVERY = 50
 SAVE_EVERY = 250
@@ -39,6 +41,8 @@ class Phase:
     plan: Plan
     decoding: bool = True
     guide: float = 1.0
+    guided: Sequence[int] = GUIDED_LAYERS
+    look_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def frame_loss(model: SampleModel, memory: Tensor, labels: Tensor) -> tuple[Tens
     return loss, right
 
 
-def guide_loss(weights: list[Tensor], spans: Tensor) -> Tensor:
+def guide_loss(weights: list[Tensor], spans: Tensor, layers: Sequence[int]) -> Tensor:
     """Distance of the guided heads' attention from an even look at each target's frames."""
     frames = weights[0].shape[-1]
     position = torch.arange(frames)
@@ -89,8 +93,8 @@ def guide_loss(weights: list[Tensor], spans: Tensor) -> Tensor:
     count = wanted.sum(-1, keepdim=True)
     wanted = wanted / count.clamp(min=1)
     rows = float((count > 0).sum().clamp(min=1))
-    total = sum((wanted[:, None] * weights[layer][:, :GUIDED_HEADS]).sum() for layer in GUIDED_LAYERS)
-    return -torch.as_tensor(total) / (rows * GUIDED_HEADS * len(GUIDED_LAYERS))
+    total = sum((wanted[:, None] * weights[layer][:, :GUIDED_HEADS]).sum() for layer in layers)
+    return -torch.as_tensor(total) / (rows * GUIDED_HEADS * len(layers))
 
 
 @dataclass
@@ -124,7 +128,7 @@ def losses(model: SampleModel, batch: Batch, phase: Phase, tally: Tally) -> Tens
     targets = torch.from_numpy(batch.targets)
     counted = targets != NO_TARGET
     token = F.cross_entropy(model.decoder.logits(hidden[counted]).float(), targets[counted], label_smoothing=0.02)
-    guide = guide_loss(weights, torch.from_numpy(batch.spans))
+    guide = guide_loss(weights, torch.from_numpy(batch.spans), phase.guided)
     tally.token += token.item()
     tally.guide += guide.item()
     return 0.5 * total + token + phase.guide * guide
@@ -170,13 +174,24 @@ class Trainer:
     def learn(self, batch: Batch, tally: Tally) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
+        phase = self.recipe.phase_at(self.step)
+        if phase.look_back and self.step == phase.first:
+            self._look_back()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = losses(self.model, batch, self.recipe.phase_at(self.step), tally)
+            loss = losses(self.model, batch, phase, tally)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
+        if phase.look_back:
+            self.model.decoder.keep_positions()
         self.step += 1
+
+    def _look_back(self) -> None:
+        """Change the decoder's heads; its running means of gradients belong to the old ones."""
+        self.model.decoder.look_back()
+        for parameter in self.model.decoder.parameters():
+            self.optimiser.state[parameter]["exp_avg"].zero_()
 
 
 def train(corpus: Path, output: Path, recipe: Recipe, threads: int) -> None:
