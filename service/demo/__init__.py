@@ -5,7 +5,7 @@
 """
 
 import asyncio
-import sys
+import signal
 from pathlib import Path
 
 from core.settings import Settings
@@ -13,9 +13,22 @@ from service.demo import callers, proofs, show, stage
 from service.demo.hops import watch
 from service.wiring import open_archive
 
+INTERRUPTED = 130
+
 
 async def run(settings: Settings, *, directory: Path, speed: float, stay: bool) -> int:
-    """Play the whole demo; 0 only when every hop really happened."""
+    """Play the whole demo; 0 only when every hop really happened.  Ctrl-C or SIGTERM ends it and its service."""
+    playing = asyncio.ensure_future(_play(settings, directory, speed, stay))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        show.step("已停止 stopped")
+        return INTERRUPTED
+
+
+async def _play(settings: Settings, directory: Path, speed: float, stay: bool) -> int:
     show.title("回音 Huiyin · 演示 demo")
     async with stage.service(settings, directory) as staged, open_archive(staged.settings) as archive:
         show.step(f"服务已启动 serving: SIP {staged.settings.sip_bind}, {staged.address}")
@@ -33,13 +46,6 @@ async def run(settings: Settings, *, directory: Path, speed: float, stay: bool) 
             f"日志 log:    {staged.log}",
         )
         if stay:
-            await _serve_on(staged)
+            show.step("继续运行，按 Ctrl-C 结束 serving on; Ctrl-C ends")
+            await staged.ended()
     return 0 if all_proven else 1
-
-
-async def _serve_on(staged: stage.Staged) -> None:
-    show.step("继续运行，按 Ctrl-C 结束 serving on; Ctrl-C ends")
-    try:
-        await staged.ended()
-    except asyncio.CancelledError:
-        print(file=sys.stderr)
