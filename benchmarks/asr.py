@@ -6,8 +6,8 @@ embedded model's training), ``characters_on_noise`` (written on silence, ringbac
 should be 0), ``real_time_factor`` (seconds of work for each second of speech) and ``overhead_vs_bare_engine_pct``.
 
 **The bare engine.**  What five lines around faster-whisper would do with the same file: its own ``decode_audio`` to
-16 kHz, its own voice activity detection, packing and mapping back (``BatchedInferencePipeline`` with ``vad_filter``),
-word times, and the texts joined.  Both sides use the same loaded model, threads, beam width, batch size, language,
+16 kHz, its own voice activity detection, windows and mapping back (``BatchedInferencePipeline``), word times, and the
+texts joined.  Both sides use the same loaded model, threads, beam width, batch size, language,
 prompt, voice activity options and longest window; so the difference is our decoding, resampling, levelling, packing,
 guards, conversion to simplified characters and turns, less what the bare engine spends on its own decoding (PyAV).
 Each file is done by both sides in turn and who begins alternates; after one unmeasured round each side's time for a
@@ -31,6 +31,7 @@ import numpy as np
 import soundfile
 
 from core.settings import load
+from transcription.audio import ENGINE_RATE
 from transcription.evaluate import Evaluation, evaluate_set
 from transcription.whisper import WhisperTranscriber, load_transcriber
 
@@ -42,11 +43,25 @@ def bare_engine(transcriber: WhisperTranscriber) -> Callable[[Path], str]:
     """The same model and options without anything of ours around them."""
     # The engine is reached only here and in transcription.whisper; the benchmark's subject is the way between both.
     from faster_whisper import BatchedInferencePipeline, decode_audio
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = transcriber.options
     pipeline = BatchedInferencePipeline(transcriber.model)
 
+    def own_windows(audio: Any) -> list[dict[str, float]] | None:
+        """Without shared windows the engine is given the speech that its own detection finds, clip by clip."""
+        if options.share_windows:
+            return None
+        voice = VadOptions(**asdict(options.voice), max_speech_duration_s=options.window_seconds)
+        return [
+            {"start": clip["start"] / ENGINE_RATE, "end": clip["end"] / ENGINE_RATE}
+            for clip in get_speech_timestamps(audio, voice)
+        ]
+
     def transcribe(audio: Any) -> str:
+        clips = own_windows(audio)
+        if clips == []:
+            return ""
         segments, _ = pipeline.transcribe(
             audio,
             language=options.language or None,
@@ -55,6 +70,7 @@ def bare_engine(transcriber: WhisperTranscriber) -> Callable[[Path], str]:
             temperature=0.0,
             initial_prompt=options.prompt or None,
             word_timestamps=True,
+            clip_timestamps=clips,
             vad_filter=True,
             vad_parameters=asdict(options.voice),
             chunk_length=int(options.window_seconds),

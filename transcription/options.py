@@ -14,7 +14,8 @@ from transcription.guards import Thresholds
 PROMPT = "以下是政务服务热线回访通话的录音，文字为简体中文，带标点符号。"
 
 # Every Whisper of OpenAI's lineage knows more than 51,000 tokens.  A model with fewer was trained on a vocabulary of
-# its own: a prompt or hot words would be unknown characters to it, and it has mostly heard short windows.
+# its own: a prompt or hot words would be unknown characters to it, and it has mostly heard one sentence at a time (the
+# embedded model makes twice as many errors where sentences share a window).
 FEWEST_TOKENS_OF_REAL_MODEL = 20_000
 REAL_WINDOW_SECONDS = 29.0
 SMALL_WINDOW_SECONDS = 10.0
@@ -41,6 +42,7 @@ class Options:
     beam: int = 5
     batch: int = 8
     window_seconds: float = REAL_WINDOW_SECONDS
+    share_windows: bool = True
     prompt: str = PROMPT
     takes_hotwords: bool = True
     hotwords: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ def choose_options(settings: Settings, tokens: int) -> Options:
         beam=settings.asr_beam,
         batch=settings.asr_batch,
         window_seconds=REAL_WINDOW_SECONDS if real else SMALL_WINDOW_SECONDS,
+        share_windows=real,
         prompt=PROMPT if real else "",
         takes_hotwords=real,
         hotwords=read_hotwords(settings.asr_hotwords) if real and settings.asr_hotwords else (),

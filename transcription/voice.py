@@ -67,8 +67,8 @@ class Window:
         return placed, max(placed, min(first + end - before, last))
 
 
-def pack(party: str, spans: Iterable[Span], limit: float) -> list[Window]:
-    """Lay the spans of one party into windows of at most ``limit`` seconds, in order.
+def pack(party: str, spans: Iterable[Span], limit: float, *, share: bool = True) -> list[Window]:
+    """Lay the spans of one party into windows of at most ``limit`` seconds, in order; one each unless they share.
 
     A span that alone is longer is cut.
     """
@@ -76,7 +76,7 @@ def pack(party: str, spans: Iterable[Span], limit: float) -> list[Window]:
     windows: list[list[Span]] = []
     for span in (piece for whole in spans for piece in _pieces(whole, most)):
         filled = sum(held.end - held.start for held in windows[-1]) if windows else most
-        if filled + span.end - span.start <= most:
+        if share and filled + span.end - span.start <= most:
             windows[-1].append(span)
         else:
             windows.append([span])

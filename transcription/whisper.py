@@ -37,8 +37,10 @@ SAMPLE_LIMITS = "synthetic callback vocabulary only; set HUIYIN_ASR_MODEL for re
 
 # What makes the second attempt at a window different, when the first one fell into a loop.
 AGAINST_LOOPS: Mapping[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.15}
-# Word times come from attention and may run a little into the padding behind the sound.
+# Word times come from attention, and the last character or two often slip into the padding behind the sound.  A phrase
+# that begins there was not heard.
 TAIL_SECONDS = 0.15
+FEWEST_CHARACTERS_OUTSIDE = 4
 FRAMES_PER_SECOND = 100
 # The engine holds the features of everything it is given at once, a megabyte for each window: a call of two hours
 # goes through in parts.
@@ -164,7 +166,10 @@ class WhisperTranscriber:
             channel.samples, VadOptions(**asdict(self.options.voice), max_speech_duration_s=limit)
         )
         spans = [Span(span["start"], span["end"]) for span in found]
-        return [Piece(window, window.cut(channel.samples)) for window in pack(channel.party, spans, limit)]
+        return [
+            Piece(window, window.cut(channel.samples))
+            for window in pack(channel.party, spans, limit, share=self.options.share_windows)
+        ]
 
     def _decode_twice(self, pieces: Sequence[Piece], hotwords: str) -> tuple[list[Heard], str]:
         heard, language = self._decode(pieces, hotwords)
@@ -228,7 +233,9 @@ def heard_in(window: Window, segments: Sequence[Any]) -> Heard:
             target = outside if start > window.seconds + TAIL_SECONDS else words
             target.append(_word(window, start, end, word.word, word.probability))
         if not segment.words and segment.text.strip():
-            words.append(_word(window, 0.0, window.seconds, segment.text, math.exp(segment.avg_logprob)))
+            words.append(Word(window.start, window.end, segment.text, round(math.exp(segment.avg_logprob), 4)))
+    if words and sum(len(word.text) for word in outside) < FEWEST_CHARACTERS_OUTSIDE:
+        words, outside = words + outside, []
     return Heard(
         party=window.party,
         start=window.start,

@@ -26,9 +26,11 @@ SETS = ROOT / "benchmarks" / "asr_sets"
 RATE = 8000
 
 # Upper bounds of the character error rate; the embedded model's figures are in transcription/sample_model/README.md.
-CALL_CER = 0.75
-SENTENCES_CER = 0.5
-VOICES_CER = 0.5
+CALL_CER = 0.45
+SENTENCES_CER = 0.45
+VOICES_CER = 0.45
+# Least share of an echo's turns that are found alike to their source.
+ECHOES = 0.5
 
 pytestmark = pytest.mark.skipif(not (SAMPLE_DIR / "model.bin").is_file(), reason="no embedded model in this tree")
 
@@ -61,6 +63,12 @@ def channels_of(call: str) -> tuple[Sound, Sound]:
 def write(path: Path, *channels: Sound) -> Path:
     soundfile.write(path, np.stack(channels, axis=1), RATE, subtype="PCM_16")
     return path
+
+
+def first_words(path: Path) -> Path:
+    """The first 16 s of a call: enough for whatever does not depend on its length."""
+    agent, citizen = channels_of(speaking_calls()[0])
+    return write(path, agent[: 16 * RATE], citizen[: 16 * RATE])
 
 
 def texts(transcript: Transcript, party: str) -> str:
@@ -134,7 +142,7 @@ def test_words_have_places_and_probabilities(transcriber: WhisperTranscriber, ca
 
 
 def test_the_same_audio_gives_the_same_transcript(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
-    audio = write(tmp_path / "call.flac", *channels_of(speaking_calls()[0]))
+    audio = first_words(tmp_path / "call.flac")
     first = replace(transcriber.transcribe(audio), elapsed_seconds=0)
     with ThreadPoolExecutor(2) as threads:
         for again in threads.map(transcriber.transcribe, [audio, audio]):
@@ -143,7 +151,7 @@ def test_the_same_audio_gives_the_same_transcript(transcriber: WhisperTranscribe
 
 
 def test_a_transcript_says_how_it_came_about(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
-    found = transcriber.transcribe(write(tmp_path / "call.flac", *channels_of(speaking_calls()[0])))
+    found = transcriber.transcribe(first_words(tmp_path / "call.flac"))
     assert found.engine["model"] == "sample"
     assert len(found.engine["model_sha256"]) == 64
     assert "HUIYIN_ASR_MODEL" in found.engine["limits"]
@@ -225,15 +233,15 @@ def test_echo_is_marked_and_kept(transcriber: WhisperTranscriber, tmp_path: Path
     echo = np.concatenate([np.zeros(late, np.float32), agent[:-late]]) * np.float32(0.1)
     found = transcriber.transcribe(write(tmp_path / "echo.flac", agent, echo))
     echoes = [turn for turn in found.turns if turn.party == "citizen"]
-    assert echoes
-    assert all(turn.echo and turn.text for turn in echoes)
+    assert all(turn.text for turn in echoes)
+    assert sum(turn.echo for turn in echoes) >= ECHOES * len(echoes) > 0
     assert not any(turn.echo for turn in found.turns if turn.party == "agent")
 
 
 @pytest.mark.parametrize(("name", "bound"), [("sentences", SENTENCES_CER), ("voices", VOICES_CER)])
 def test_held_out_speech_is_understood(transcriber: WhisperTranscriber, name: str, bound: float) -> None:
-    found = evaluate_set(transcriber, SETS / name, limit=20)
-    assert len(found.files) == 20
+    found = evaluate_set(transcriber, SETS / name, limit=12)
+    assert len(found.files) == 12
     assert found.cer is not None
     assert found.cer <= bound
 
@@ -256,7 +264,7 @@ def test_unreadable_audio_is_named(transcriber: WhisperTranscriber, tmp_path: Pa
 
 
 def test_a_failing_engine_is_named_and_can_go_on(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
-    audio = write(tmp_path / "call.flac", *channels_of(speaking_calls()[0]))
+    audio = first_words(tmp_path / "call.flac")
     broken = WhisperTranscriber(transcriber.model, transcriber.facts, replace(transcriber.options, language="klingon"))
     with pytest.raises(HuiyinError, match=r"the speech engine failed.*klingon"):
         broken.transcribe(audio)
