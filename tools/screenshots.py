@@ -1,4 +1,4 @@
-"""Takes the pictures for README from a running demo: ``python -m tools.screenshots http://127.0.0.1:8080 NAME PASSWORD``.
+"""Takes README's pictures from a running demo: ``python -m tools.screenshots http://127.0.0.1:8080 NAME PASSWORD``.
 
 Needs Playwright (a development dependency) and Debian's Chromium.
 """

@@ -14,12 +14,15 @@ from service.wiring import open_archive
 
 log = logging.getLogger(__name__)
 
+# Open connections get this long to end; a browser that keeps one alive must not hold up a restart.
+SHUTDOWN_SECONDS = 5.0
+
 
 async def run(settings: Settings) -> None:
     """Serve until told to stop; ``Unavailable`` when the address is taken."""
     stopping = stop_signal()
     async with open_archive(settings) as archive, beating(archive.database, "web", utc_now):
-        runner = web.AppRunner(build_app(archive, settings), access_log=None)
+        runner = web.AppRunner(build_app(archive, settings), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.http_bind.host, settings.http_bind.port).start()

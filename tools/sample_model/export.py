@@ -45,7 +45,7 @@ def _array(tensor: torch.Tensor) -> Any:
 
 def _linear(spec: common_spec.LinearSpec, *layers: nn.Linear) -> None:
     """One linear layer, or several over the same input as one."""
-    biases = [torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers]
+    biases = tuple(torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers)
     spec.weight = _array(torch.cat(tuple(layer.weight for layer in layers)))
     spec.bias = _array(torch.cat(biases))
 
