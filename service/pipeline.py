@@ -55,7 +55,7 @@ async def transcribe(context: Context, job: Job) -> None:
     recording_id = UUID(job.payload["recording_id"])
     async with context.archive.database.read() as session:
         recording = await session.get(Recording, recording_id)
-        words = await hot_words(session, recording, context.settings) if recording else []
+        words = await hot_words(session, recording) if recording else []
     if recording is None:
         raise NotFound("there is no such recording to transcribe", recording=recording_id)
     if recording.text_version:
