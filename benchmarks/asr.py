@@ -10,10 +10,10 @@ should be 0), ``real_time_factor`` (seconds of work for each second of speech) a
 texts joined.  Both sides use the same loaded model, threads, beam width, batch size, language,
 prompt, voice activity options and longest window; so the difference is our decoding, resampling, levelling, packing,
 guards, conversion to simplified characters and turns, less what the bare engine spends on its own decoding (PyAV).
-Each file is done by both sides in turn and who begins alternates; after one unmeasured round each side's time for a
-file is the median of the repeats, and the figure compares the sums over all files.  Below zero means that we take
-less time.  Two-party calls are shown beside it: there the bare engine takes one channel after the other, while we
-decode both together.
+Each file is done by both sides one right after the other, and who begins alternates; after one unmeasured round the
+figure is the median of the ratios of all such pairs, which other load on the machine moves least.  Below zero means
+that we take less time.  Two-party calls are shown beside it: there the bare engine takes one channel after the
+other, while we decode both together.
 """
 
 import argparse
@@ -88,20 +88,22 @@ def bare_engine(transcriber: WhisperTranscriber) -> Callable[[Path], str]:
 def compare(
     files: Sequence[Path], ours: Callable[[Path], object], bare: Callable[[Path], object], repeats: int
 ) -> float:
-    """How much longer than the bare engine we take over all files, in per cent."""
-    taken: dict[str, float] = {"ours": 0.0, "bare": 0.0}
+    """How much longer than the bare engine we take, in per cent: the median over all pairs of runs on one file."""
+    ratios: list[float] = []
     for file in files:
-        times: dict[str, list[float]] = {"ours": [], "bare": []}
-        sides = [("ours", ours), ("bare", bare)]
-        for _ in range(repeats + 1):
-            for name, work in sides:
-                began = time.perf_counter()
-                work(file)
-                times[name].append(time.perf_counter() - began)
+        sides = [ours, bare]
+        for repeat in range(repeats + 1):
+            taken = {side: _seconds(side, file) for side in sides}
             sides.reverse()
-        for name, measured in times.items():
-            taken[name] += median(measured[1:])
-    return (taken["ours"] / taken["bare"] - 1) * 100
+            if repeat:
+                ratios.append(taken[ours] / taken[bare])
+    return (median(ratios) - 1) * 100
+
+
+def _seconds(work: Callable[[Path], object], file: Path) -> float:
+    began = time.perf_counter()
+    work(file)
+    return time.perf_counter() - began
 
 
 def stereo_calls(directory: Path) -> list[Path]:
