@@ -26,11 +26,11 @@ SETS = ROOT / "benchmarks" / "asr_sets"
 RATE = 8000
 
 # Upper bounds of the character error rate; the embedded model's figures are in transcription/sample_model/README.md.
-CALL_CER = 0.45
-SENTENCES_CER = 0.45
-VOICES_CER = 0.45
+CALL_CER = 0.3
+SENTENCES_CER = 0.2
+VOICES_CER = 0.2
 # Least share of an echo's turns that are found alike to their source.
-ECHOES = 0.5
+ECHOES = 0.8
 
 pytestmark = pytest.mark.skipif(not (SAMPLE_DIR / "model.bin").is_file(), reason="no embedded model in this tree")
 
@@ -246,7 +246,7 @@ def test_held_out_speech_is_understood(transcriber: WhisperTranscriber, name: st
     assert found.cer <= bound
 
 
-def test_packing_sentences_together_costs_no_accuracy(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
+def test_sentences_after_each_other_are_all_understood(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
     labels: dict[str, str] = json.loads((SETS / "sentences" / "labels.json").read_text(encoding="utf-8"))
     chosen: Sequence[str] = sorted(labels)[:8]
     gap = np.zeros(int(0.7 * RATE), np.float32)
