@@ -37,7 +37,7 @@ async def _play(settings: Settings, directory: Path, speed: float, stay: bool) -
         calls = callers.sample_calls()
         show.step(f"同时拨入 {len(calls)} 通电话 placing {len(calls)} calls at once")
         placing = asyncio.create_task(callers.place_all(calls, staged.settings, speed=speed))
-        recordings = await watch(archive, calls, placing)
+        recordings = await watch(archive, calls, placing, settings.timezone)
         all_proven = await proofs.show_all(archive, staged, recordings, login)
         show.result(
             all_proven,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,7 +32,7 @@ class Watched:
 
 
 async def watch(
-    archive: Archive, calls: Sequence[SampleCall], placing: "asyncio.Task[list[CallReport]]"
+    archive: Archive, calls: Sequence[SampleCall], placing: "asyncio.Task[list[CallReport]]", zone: ZoneInfo
 ) -> list[Watched]:
     """Show every hop until each call has text, link and findings; ``Unavailable`` when that takes too long."""
     loop = asyncio.get_running_loop()
@@ -39,7 +40,7 @@ async def watch(
     deadline: float | None = None
     while True:
         for call in calls:
-            lines = await _hops(archive, call)
+            lines = await _hops(archive, call, zone)
             for line in lines[seen[call.name] :]:
                 show.step(f"{call.name:<12} {line}")
             seen[call.name] = len(lines)
@@ -54,7 +55,7 @@ async def watch(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _hops(archive: Archive, call: SampleCall) -> list[str]:
+async def _hops(archive: Archive, call: SampleCall, zone: ZoneInfo) -> list[str]:
     """What has happened to one call so far, a line a hop, in their order."""
     async with archive.database.read() as session:
         signalled = await session.scalar(select(Call).where(Call.sip_call_id == call.sip_call_id))
@@ -65,13 +66,13 @@ async def _hops(archive: Archive, call: SampleCall) -> list[str]:
         if signalled.ended_at or recording:
             lines.append(f"② 通话结束 ended ({signalled.note or 'bye'})")
         if recording is not None:
-            lines += await _after_sealing(session, recording)
+            lines += await _after_sealing(session, recording, zone)
         return lines
 
 
-async def _after_sealing(session: AsyncSession, recording: Recording) -> list[str]:
-    until = recording.retain_until.date()
-    lines = [f"③ 已封存 sealed: {recording.duration_ms / 1000:.1f} s 立体声 stereo, 保存至 kept until {until} UTC"]
+async def _after_sealing(session: AsyncSession, recording: Recording, zone: ZoneInfo) -> list[str]:
+    until = recording.retain_until.astimezone(zone).date()
+    lines = [f"③ 已封存 sealed: {recording.duration_ms / 1000:.1f} s 立体声 stereo, 保存至 kept until {until}"]
     if recording.text_state == TEXT_FAILED:
         raise Unavailable("transcription failed", recording=recording.id, reason=recording.text_error)
     if recording.text_state != TEXT_DONE:

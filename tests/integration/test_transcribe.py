@@ -26,9 +26,9 @@ SETS = ROOT / "benchmarks" / "asr_sets"
 RATE = 8000
 
 # Upper bounds of the character error rate; the embedded model's figures are in transcription/sample_model/README.md.
-CALL_CER = 0.3
-SENTENCES_CER = 0.2
-VOICES_CER = 0.2
+CALL_CER = 0.05
+SENTENCES_CER = 0.05
+VOICES_CER = 0.1
 # Least share of an echo's turns that are found alike to their source.
 ECHOES = 0.8
 
