@@ -34,7 +34,8 @@ def _arguments() -> argparse.Namespace:
     evaluate.add_argument("--model", type=Path, default=MODEL)
     evaluate.add_argument("--sets", type=Path, default=SETS)
     evaluate.add_argument("--beam", type=int, default=1)
-    evaluate.add_argument("--verbose", action="store_true")
+    evaluate.add_argument("--no-vad", action="store_true", help="give the engine everything, silence and tones too")
+    evaluate.add_argument("--verbose", action="store_true", help="show the worst sentences")
     return parser.parse_args()
 
 
@@ -65,7 +66,7 @@ def _sets(chosen: argparse.Namespace) -> None:
 def _evaluate(chosen: argparse.Namespace) -> None:
     from tools.sample_model.evaluate import report
 
-    print(report(chosen.model, chosen.sets, verbose=chosen.verbose, beam_size=chosen.beam))
+    print(report(chosen.model, chosen.sets, chosen.verbose, beam_size=chosen.beam, vad_filter=not chosen.no_vad))
 
 
 def main() -> None:

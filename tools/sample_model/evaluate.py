@@ -106,7 +106,7 @@ def word_time_errors(model: WhisperModel, seed: int = 7, count: int = 40) -> lis
         if spoken("".join(word.word for word in words)) != spoken(item.text):
             continue
         position = 0
-        for word in words:
+        for word in (word for word in words if spoken(word.word)):
             errors.append(word.start - float(item.spans[position, 0]) / item.rate)
             position += len(spoken(word.word))
     return errors

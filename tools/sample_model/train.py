@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,11 +52,8 @@ class Recipe:
 
     seed: int
     steps: int
-    decay_steps: int
+    rates: Sequence[tuple[int, float]]
     phases: tuple[Phase, ...]
-    warmup_steps: int = 150
-    rate: float = 1.5e-3
-    last_rate: float = 2e-5
     weight_decay: float = 0.01
 
     @classmethod
@@ -65,13 +63,16 @@ class Recipe:
         return cls(phases=phases, **facts)
 
     def rate_at(self, step: int) -> float:
-        """Learning rate: warm-up, constant, linear fall."""
-        warm = min(1.0, (step + 1) / self.warmup_steps)
-        left = min(1.0, (self.steps - step) / self.decay_steps)
-        return self.last_rate + (self.rate - self.last_rate) * warm * left
+        """Learning rate, straight between the recipe's corners."""
+        steps, rates = zip(*self.rates, strict=True)
+        return float(np.interp(step, steps, rates))
 
     def phase_at(self, step: int) -> Phase:
         return max((phase for phase in self.phases if phase.first <= step), key=lambda phase: phase.first)
+
+    def looks_back(self, step: int) -> bool:
+        """Whether the decoder's positions have dimensions of their own by now."""
+        return any(phase.look_back and phase.first <= step for phase in self.phases)
 
 
 def frame_loss(model: SampleModel, memory: Tensor, labels: Tensor) -> tuple[Tensor, float]:
@@ -151,7 +152,11 @@ class Trainer:
         self.output = output
         self.model = SampleModel(shape)
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+            self.model.parameters(),
+            lr=recipe.rates[0][1],
+            betas=(0.9, 0.98),
+            weight_decay=recipe.weight_decay,
+            fused=True,
         )
         self.step = 0
 
@@ -183,7 +188,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        if phase.look_back:
+        if self.recipe.looks_back(self.step):
             self.model.decoder.keep_positions()
         self.step += 1
 
