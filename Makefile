@@ -51,14 +51,14 @@ bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
-sample-model: ## train the embedded speech model again (needs espeak-ng; hours on 2 cores)
-	@sh tools/sample_model/run.sh
+sample-model: .venv-sample/.ready ## train the embedded speech model again (needs espeak-ng; 1.5 hours on 2 cores)
+	@.venv-sample/bin/python -m tools.sample_model all --work .sample-model $(ARGS)
 
-sample-calls: ## synthesise the demo's calls again (needs espeak-ng)
-	@$(BIN)/python -m tools.demo_calls.make_calls
+sample-calls: .venv-sample/.ready ## synthesise the demo's calls again (needs espeak-ng)
+	@.venv-sample/bin/python -m tools.demo_calls.make_calls
 
-clean: ## remove the environment and everything that the demo left
-	rm -rf .venv .demo build *.egg-info
+clean: ## remove the environments and everything that the demo left
+	rm -rf .venv .venv-sample .sample-model .demo build *.egg-info
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; found none. Debian: apt-get install python3 python3-venv" >&2; exit 1; }
@@ -77,4 +77,11 @@ clean: ## remove the environment and everything that the demo left
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "Installing the locked development packages …"
 	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+# Training needs packages of its own, which nothing else uses.
+.venv-sample/.ready: tools/sample_model/requirements.txt
+	@command -v espeak-ng >/dev/null || { echo "espeak-ng is needed. Debian: apt-get install espeak-ng" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv-sample
+	@.venv-sample/bin/python -m pip --disable-pip-version-check install --quiet -r tools/sample_model/requirements.txt
 	@touch $@

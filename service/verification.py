@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from archive.verify import verify_recording
 from sqlalchemy import select
 
 from archive.catalogue import KEPT, Recording
 from archive.house import Archive
+from archive.verify import verify_recording
 from core import ledger
 from core.errors import Damaged
 
