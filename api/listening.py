@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from archive.retrieve import SealedFile, open_audio
-
 from archive.house import Archive
+from archive.retrieve import SealedFile, open_audio
 
 # A player that seeks an hour later is someone listening again: that is another row in the ledger.
 LASTS = timedelta(minutes=10)

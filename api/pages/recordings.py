@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
-from workorders.linking import link_by_person
 
 from api import reading
 from api.context import context, signed_in
@@ -17,6 +16,7 @@ from api.routes.findings import decide
 from api.routes.orders import order_page
 from api.shaping import ledger_view, recording_summary
 from core.errors import NotFound
+from workorders.linking import link_by_person
 from workorders.orders import ANSWERS
 
 LOW_CONFIDENCE = 0.6

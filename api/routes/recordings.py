@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from aiohttp import web
-from workorders.linking import link_by_person
 
 from api import reading
 from api.context import context, signed_in
@@ -22,6 +21,7 @@ from api.problems import Problem
 from api.routes.sound import get_audio
 from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
 from archive.search import search
+from workorders.linking import link_by_person
 from workorders.queries import findings_of
 
 # The value of HUIYIN_ASR_MODEL that names the embedded model.

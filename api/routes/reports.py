@@ -7,7 +7,6 @@ from datetime import date
 from uuid import UUID
 
 from aiohttp import web
-from archive.retrieve import read_object
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +16,7 @@ from api.models import DailyRequest, JobReference, ReportList
 from api.problems import Problem
 from api.routes.recordings import path_id
 from api.shaping import report_view
+from archive.retrieve import read_object
 from core.errors import NotFound
 from core.jobs import QUEUED, RUNNING, JobRow, enqueue
 from reporting.reports import Report

@@ -4,11 +4,11 @@ import asyncio
 from uuid import UUID
 
 from aiohttp import web
-from archive.retrieve import SealedFile
 
 from api.context import context, signed_in
 from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies
+from archive.retrieve import SealedFile
 
 CHUNK = 256 * 1024
 
