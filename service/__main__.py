@@ -15,6 +15,8 @@ from service import commands
 from service.commands.family import Run
 
 WRONG_SETTINGS = 2
+# How SQLite and PostgreSQL say that the tables are not there yet.
+NO_SCHEMA = ("no such table", "does not exist")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SQLAlchemyError as error:
         # The driver's text may quote rows; its first line names the cause.
         cause = str(getattr(error, "orig", error)).splitlines()[0]
-        print(f"huiyin {options.command}: database: {cause}", file=sys.stderr)
+        remedy = "; run `huiyin migrate` first" if any(sign in cause for sign in NO_SCHEMA) else ""
+        print(f"huiyin {options.command}: database: {cause}{remedy}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"huiyin {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -59,10 +59,12 @@ def configuration(connection: Connection) -> Config:
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema; several processes may call it at once."""
+    """Bring the database to the newest schema; several processes may call it at once.  ``Unavailable`` when it does not
+    answer."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database)
     try:
+        await database.ping()
         with _one_at_a_time(settings.data_dir / ".migrate.lock"):
             async with database.engine.connect() as connection:
                 await connection.run_sync(upgrade)

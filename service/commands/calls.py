@@ -1,18 +1,17 @@
 """call: the gateway simulator, for checking an installation."""
 
 import argparse
-from pathlib import Path
 
 from core.settings import Settings
-from service.commands.family import Commands, an_address, command
+from service.commands.family import Commands, a_file, an_address, command
 
 
 def add_to(commands: Commands) -> None:
     """Add this family's commands."""
     call = command(commands, "call", "模拟网关拨入一通电话 play a gateway: send one real call to a recorder", run_call)
     call.add_argument("--to", type=an_address, required=True, metavar="HOST:PORT", help="the recorder's SIP address")
-    call.add_argument("--agent", type=Path, required=True, help="8 kHz mono FLAC or WAV of the agent")
-    call.add_argument("--citizen", type=Path, required=True, help="8 kHz mono FLAC or WAV of the citizen")
+    call.add_argument("--agent", type=a_file, required=True, help="8 kHz mono FLAC or WAV of the agent")
+    call.add_argument("--citizen", type=a_file, required=True, help="8 kHz mono FLAC or WAV of the citizen")
     call.add_argument("--work-order", default="", help="number sent in the X-Work-Order header")
     call.add_argument("--agent-number", default="8001")
     call.add_argument("--citizen-number", default="13800000000")

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import TypeAlias
 
 from core.settings import Address, Settings
@@ -35,6 +36,14 @@ def a_moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r}: a zone is needed, for example +08:00")
     return moment
+
+
+def a_file(text: str) -> Path:
+    """A file that is there, as an argument."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such file")
+    return path
 
 
 def an_address(text: str) -> Address:
