@@ -1,6 +1,5 @@
 """From spools to stereo FLAC, and from a sender over sockets all the way to samples."""
 
-import resource
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from telephony.rtp.assemble import Assembly, assemble
 from telephony.rtp.capture import Capture
 from telephony.rtp.codecs import find
 from telephony.rtp.sender import Sender, SenderReport, run_together
+from tests.full_disk import files_of_at_most
 from tests.spools import STARTED, Samples, call, packets, tone, write_spool
 
 HOST = "127.0.0.1"
@@ -143,13 +143,8 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
     write_spool(tmp_path / "0.rtpdump", packets(noise))
     target = tmp_path / "audio.flac"
     target.write_bytes(b"what was there before")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, hard))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            assemble(tmp_path, call("agent"), target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with files_of_at_most(65_536), pytest.raises(OSError, match="too large"):
+        assemble(tmp_path, call("agent"), target)
     assert target.read_bytes() == b"what was there before"
     assert not target.with_name("audio.flac.new").exists()
 

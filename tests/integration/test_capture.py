@@ -1,7 +1,6 @@
 """Receiving over real sockets: ports, drains, stalls, trouble with the disk."""
 
 import asyncio
-import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ from core.settings import PortRange
 from telephony.rtp.capture import Capture
 from telephony.rtp.packet import goodbye
 from telephony.rtp.spool import SpoolReader
+from tests.full_disk import files_of_at_most
 from tests.spools import packets, tone
 
 HOST = "127.0.0.1"
@@ -201,10 +201,7 @@ async def test_one_spool_in_trouble_leaves_the_others_alone(
 ) -> None:
     capture.start()
     troubled, sound = capture.open(tmp_path / "1"), capture.open(tmp_path / "2")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # The operating system refuses to let any file grow beyond 4 KiB, as a full disk would.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
+    with files_of_at_most(4096):
         for packet in SOUND:
             gateway.sendto(packet, (HOST, troubled))
         for packet in SOUND[:10]:
@@ -212,8 +209,6 @@ async def test_one_spool_in_trouble_leaves_the_others_alone(
         await until(lambda: capture.failing == (troubled,))
         await until(lambda: len(spooled(tmp_path / "2")[0]) == 10)
         assert len(spooled(tmp_path / "1")[0]) < 50
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await until(lambda: not capture.failing)
     for packet in SOUND[10:]:
         gateway.sendto(packet, (HOST, sound))
@@ -229,15 +224,11 @@ async def test_a_spool_that_stays_in_trouble_says_what_is_missing(
     capture: Capture, gateway: socket.socket, tmp_path: Path
 ) -> None:
     port = capture.open(tmp_path / "1")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
+    with files_of_at_most(4096):
         for packet in SOUND:
             gateway.sendto(packet, (HOST, port))
         capture.drain()
         counts = capture.close(port)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert counts["packets"] == 50
     assert counts["unspooled_bytes"] > 0
     assert counts["spool_error"]

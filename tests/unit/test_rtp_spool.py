@@ -2,8 +2,6 @@
 
 import itertools
 import os
-import resource
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telephony.rtp.spool import PENDING_LIMIT, SpoolHeader, SpoolReader, SpoolWriter
+from tests.full_disk import files_of_at_most
 from tests.spools import STARTED, packets, tone, write_spool
 
 Record = tuple[bytes, int, bool]
@@ -113,34 +112,26 @@ def test_never_writes_over_a_spool(tmp_path: Path) -> None:
         SpoolWriter(file, SpoolHeader("127.0.0.1", 1, STARTED))
 
 
-@pytest.fixture
-def short_files() -> Iterator[int]:
-    """No file may grow beyond 4 KiB: the operating system refuses what is more, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield soft
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_holds_nothing_back_for_good(tmp_path: Path, short_files: int) -> None:
+def test_a_full_disk_holds_nothing_back_for_good(tmp_path: Path) -> None:
     writer = SpoolWriter(tmp_path / "a", SpoolHeader("127.0.0.1", 1, STARTED))
     content = [(bytes([number]) * 1000, number, False) for number in range(1, 9)]
-    for packet, offset_ms, rtcp in content:
-        writer.append(packet, offset_ms, rtcp=rtcp)
-    assert not writer.flush()
-    assert writer.error
-    # The disk took what it could, in the middle of a record; the rest waits.
-    assert (tmp_path / "a").stat().st_size == 4096
-    resource.setrlimit(resource.RLIMIT_FSIZE, (short_files, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    with files_of_at_most(4096):
+        for packet, offset_ms, rtcp in content:
+            writer.append(packet, offset_ms, rtcp=rtcp)
+        assert not writer.flush()
+        assert writer.error
+        # The disk took what it could, in the middle of a record; the rest waits.
+        assert (tmp_path / "a").stat().st_size == 4096
     assert writer.close()
     assert read(tmp_path / "a") == (content, 0)
 
 
-def test_what_waits_for_the_disk_has_a_limit(tmp_path: Path, short_files: int) -> None:
-    writer = SpoolWriter(tmp_path / "a", SpoolHeader("127.0.0.1", 1, STARTED))
-    for _ in range(PENDING_LIMIT // 60_000 + 3):
-        writer.append(bytes(60_000), 0)
-        writer.flush()
-    assert writer.refused == 2
-    assert not writer.close()
+def test_what_waits_for_the_disk_has_a_limit(tmp_path: Path) -> None:
+    with files_of_at_most(4096):
+        writer = SpoolWriter(tmp_path / "a", SpoolHeader("127.0.0.1", 1, STARTED))
+        for _ in range(PENDING_LIMIT // 60_000 + 3):
+            writer.append(bytes(60_000), 0)
+            writer.flush()
+        assert writer.refused == 2
+        assert not writer.close()
     assert read(tmp_path / "a")[0] == []
