@@ -165,6 +165,15 @@ class TranscriptView(Model):
     turns: list[TurnView]
 
 
+class ClipQuery(Model):
+    """Seconds from the recording's start; ``level`` raises a quiet clip, ``mix`` puts both parties on one channel."""
+
+    start: float = Field(default=0, ge=0, le=86400)
+    end: float | None = Field(default=None, gt=0, le=86400)
+    level: bool = False
+    mix: bool = False
+
+
 class SearchQuery(Model):
     q: str = Field(min_length=1, max_length=100)
     limit: int = Field(default=50, ge=1, le=200)

@@ -8,6 +8,7 @@ from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.models import (
+    ClipQuery,
     LinkRequest,
     LinkView,
     RecordingDetail,
@@ -18,6 +19,7 @@ from api.models import (
     TranscriptView,
 )
 from api.problems import Problem
+from api.routes.clip import get_clip
 from api.routes.sound import get_audio
 from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
 from archive.search import search
@@ -150,6 +152,15 @@ ENDPOINTS = (
         get_sound,
         "收听（支持 Range，先写台账） / its sound, by ranges; the ledger row is written first",
         media="audio/flac",
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/recordings/{id}/clip",
+        "audio.hear",
+        get_clip,
+        "截取片段（先写台账） / a part of it as WAV; the ledger row is written first",
+        query=ClipQuery,
+        media="audio/wav",
     ),
     Endpoint(
         "POST",

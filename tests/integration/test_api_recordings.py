@@ -1,11 +1,13 @@
 """Recordings over HTTP: lists, facts, dialogue, search, and sound by ranges after the ledger row."""
 
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import soundfile
 from sqlalchemy import select
 
 from archive.catalogue import StoredObject
@@ -218,3 +220,23 @@ async def test_findings_are_accepted_and_changed(web: Web) -> None:
     assert (changed["standing"], changed["answer"], changed["by"]) == ("changed", "partly", "admin")
     assert (await web.post(path, {"answer": "satisfied"})).status == 422
     assert (await web.post(f"/api/v1/findings/{uuid4()}", {"answer": "yes"})).status == 404
+
+
+async def test_a_clip_is_cut_levelled_and_mixed_after_its_ledger_row(web: Web, archive: Archive) -> None:
+    path = f"/api/v1/recordings/{web.seeded.full}/clip"
+    answer = await web.get(f"{path}?start=0.2&end=0.7&level=true&mix=true")
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    sound, rate = soundfile.read(io.BytesIO(await answer.read()), always_2d=True)
+    assert sound.shape == (rate // 2, 1)
+    assert 0.8 < abs(sound).max() <= 0.9, "raised to a decibel below full scale"
+    async with archive.database.read() as session:
+        rows = list(await session.scalars(select(LedgerRow).where(LedgerRow.kind == "read")))
+    assert "clip 0.2-0.7 s" in rows[-1].leaf
+
+
+@pytest.mark.parametrize("query", ["?start=9000", "?start=2&end=1", "?start=-1", "?end=soon"])
+async def test_a_clip_that_is_not_there_is_refused(web: Web, query: str) -> None:
+    answer = await web.get(f"/api/v1/recordings/{web.seeded.full}/clip{query}")
+    assert answer.status == 400
+    assert query[1:].split("=")[0] in (await answer.json())["detail"]
