@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import random
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +15,27 @@ from telephony.rtp.codecs import find
 SCENARIOS = Path(__file__).parent / "interop"
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports(count: int) -> int:
+    """The first, even, of so many UDP ports in a row that nobody has bound."""
+    for first in range(random.randrange(40_000, 58_000) & ~1, 60_000, 2):
+        with ExitStack() as bound:
+            try:
+                for port in range(first, first + count):
+                    probe = bound.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise OSError("no free ports")
 
 
 async def play(sipp: str, target: Address, directory: Path, scenario: str, transport: str, calls: int = 1) -> None:
     """Run a scenario to its end; SIPp's own checks decide."""
+    # Its SIP port, then RTP and RTCP of its audio and video streams.
+    ports = _free_ports(6)
     process = await asyncio.create_subprocess_exec(
         *(sipp, str(target), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-t", transport, "-m", str(calls)),
-        *("-i", "127.0.0.1", "-p", str(_free_port()), "-mp", str(_free_port() & ~1), "-nostdin"),
+        *("-i", "127.0.0.1", "-p", str(ports), "-mp", str(ports + 2), "-nostdin"),
         *("-timeout", "30", "-timeout_error", "-trace_err", "-error_file", str(directory / "errors.log")),
         cwd=directory,
         stdout=asyncio.subprocess.PIPE,
