@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -28,11 +28,15 @@ WELL_SECONDS = 60.0
 HOP_SECONDS = 90.0
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that was free a moment ago, for TCP and for UDP: SIP listens on both."""
+    while True:
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagram.bind(("127.0.0.1", port))
+                return port
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
@@ -42,7 +46,7 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HUIYIN_DATA_DIR": str(directory / "data"),
         "HUIYIN_HTTP_BIND": f"127.0.0.1:{free_port()}",
-        "HUIYIN_SIP_BIND": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
+        "HUIYIN_SIP_BIND": f"127.0.0.1:{free_port()}",
         "HUIYIN_RTP_PORTS": f"{first}-{first + 999}",
         **more,
     }
