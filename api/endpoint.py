@@ -12,7 +12,6 @@ from api.problems import Problem
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JSON = "application/json"
-BINARY = "application/octet-stream"
 MULTIPART = "multipart/form-data"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 

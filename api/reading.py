@@ -15,7 +15,7 @@ from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from core.errors import NotFound
 from core.jobs import JobRow
 from core.ledger import LedgerHead, LedgerRow
-from workorders.orders import Finding, Link, LinkQuestion
+from workorders.orders import Finding, Link
 from workorders.queries import day_bounds
 
 
@@ -164,12 +164,6 @@ async def recordings_by_order(session: AsyncSession, numbers: Sequence[str]) -> 
         select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)
     )
     return dict(rows.all())
-
-
-async def open_question_count(session: AsyncSession) -> int:
-    """How many recordings wait in that queue."""
-    count = select(func.count()).select_from(LinkQuestion).where(LinkQuestion.answered_at.is_(None))
-    return await session.scalar(count) or 0
 
 
 async def list_jobs(session: AsyncSession, state: str | None, limit: int) -> list[JobRow]:

@@ -12,7 +12,6 @@ from core.settings import Address, Settings
 from service.heartbeat import is_alive
 from service.wiring import open_archive
 
-PROCESSES = ("recorder", "worker", "web", "scheduler")
 TIMEOUT_SECONDS = 5.0
 
 

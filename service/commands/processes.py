@@ -8,8 +8,7 @@ from importlib import import_module
 
 from core.settings import Settings
 from service.commands.family import Commands, Run, command
-
-PROCESSES = ("recorder", "worker", "web", "scheduler")
+from service.processes import PROCESSES
 
 
 def add_to(commands: Commands) -> None:

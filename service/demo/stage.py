@@ -15,9 +15,10 @@ from api.auth import create_user
 from archive.house import Archive
 from core.clock import utc_now
 from core.errors import Conflict, HuiyinError, Unavailable
-from core.settings import Address, PortRange, Settings
+from core.settings import Address, Settings
 from service.demo import show
 from service.health import check
+from service.processes import PROCESSES
 from service.sample_orders import write_orders
 from workorders.importing import import_orders
 
@@ -67,7 +68,6 @@ async def service(settings: Settings, directory: Path) -> AsyncIterator[Staged]:
         data_dir=directory.absolute() / "data",
         http_bind=_free(settings.http_bind, socket.SOCK_STREAM),
         sip_bind=_free(settings.sip_bind, socket.SOCK_DGRAM),
-        rtp_ports=PortRange(settings.rtp_ports.first, settings.rtp_ports.last),
     )
     with (directory / "serve.log").open("wb") as log:
         child = await asyncio.create_subprocess_exec(
@@ -122,7 +122,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 
 async def _until_well(staged: Staged) -> None:
     deadline = asyncio.get_running_loop().time() + START_SECONDS
-    for process in ("web", "recorder", "worker", "scheduler"):
+    for process in PROCESSES:
         while fault := await _fault(staged, process):
             if staged.child.returncode is not None or asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(f"the service did not start; its log: {staged.log}", fault=fault)

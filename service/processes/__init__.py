@@ -4,6 +4,9 @@ no SIP.  Each has ``run(settings)``, which ends at SIGTERM or SIGINT and leaves 
 import asyncio
 import signal
 
+# The processes that run and scale by themselves; the sealer belongs to its recorder.
+PROCESSES = ("recorder", "worker", "web", "scheduler")
+
 
 def stop_signal() -> asyncio.Event:
     """An event that SIGTERM or SIGINT sets."""

@@ -14,7 +14,6 @@ Octets = NDArray[np.uint8]
 Samples = NDArray[np.int16]
 
 SAMPLE_RATE = 8000
-COMFORT_NOISE = 13
 
 
 @dataclass(frozen=True)
