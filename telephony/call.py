@@ -22,12 +22,26 @@ SIGNALLING_DIR = "signalling"
 @dataclass(frozen=True)
 class Party:
     """One person in the call.  ``role`` is ``agent``, ``citizen`` or ``unknown``; ``number`` as signalled, without
-    scheme and host; ``name`` may be empty."""
+    scheme and host; ``name`` may be empty.  ``joined_at`` and ``left_at`` are what the metadata said (RFC 7865 §6.5),
+    None where it said nothing."""
 
     role: str
     number: str = ""
     name: str = ""
     aor: str = ""
+    joined_at: datetime | None = None
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A stretch that was not recorded on purpose.  ``by`` is ``gateway`` or the user who asked; ``ended_at`` is None
+    while it lasts."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,10 @@ class Stream:
     file: str
     port: int
     payload_types: Mapping[str, str] = field(default_factory=dict)
+    # The dialog that brought it, as an index into ``CallFacts.dialogs``.
+    dialog: int = 0
+    # SRTP suite (RFC 4568), empty for plain RTP.  The spool holds what was decrypted.
+    protection: str = ""
     # Receive statistics, set when the stream closes: packets, bytes, truncated, first_at, last_at …
     received: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,10 +75,15 @@ class CallFacts:
     # bye, media timeout, replaced, shutdown, interrupted (found by start-up after a crash)
     end_reason: str = ""
     interrupted: bool = False
+    # SIP Call-IDs of every dialog of this recording; more than one where a gateway forks each party by itself.
+    dialogs: tuple[str, ...] = ()
+    # The gateway's own name for the conversation (vendor header, session group …), shared by recordings of one call.
+    group: str = ""
     parties: tuple[Party, ...] = ()
     streams: tuple[Stream, ...] = ()
     work_order: str = ""
     peer: str = ""
+    pauses: tuple[Pause, ...] = ()
     # Whatever was odd: "metadata missing", "metadata unreadable", "label 3 not in SDP" … never a reason to refuse.
     flags: tuple[str, ...] = ()
 
@@ -74,10 +97,7 @@ class CallFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``from_json`` reads them back."""
-        plain = asdict(self)
-        plain["recording_id"] = str(self.recording_id)
-        for name in ("started_at", "ended_at"):
-            plain[name] = plain[name].isoformat() if plain[name] else None
+        plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
     @classmethod
@@ -88,9 +108,13 @@ class CallFacts:
                 **{
                     **plain,
                     "recording_id": UUID(plain["recording_id"]),
-                    "started_at": _moment(plain["started_at"]),
-                    "ended_at": _moment(plain["ended_at"]) if plain.get("ended_at") else None,
-                    "parties": tuple(Party(**party) for party in plain["parties"]),
+                    "started_at": _moment(plain["started_at"] or "no moment"),
+                    "ended_at": _moment(plain.get("ended_at")),
+                    "dialogs": tuple(plain.get("dialogs", ())),
+                    "parties": tuple(Party(**_moments(party, "joined_at", "left_at")) for party in plain["parties"]),
+                    "pauses": tuple(
+                        Pause(**_moments(pause, "started_at", "ended_at")) for pause in plain.get("pauses", ())
+                    ),
                     "streams": tuple(Stream(**stream) for stream in plain["streams"]),
                     "flags": tuple(plain["flags"]),
                 }
@@ -113,7 +137,24 @@ class CallFacts:
         return cls.from_json(json.loads((directory / FACTS_FILE).read_text(encoding="utf-8")))
 
 
-def _moment(text: str) -> datetime:
+def _plain(value: Any) -> Any:
+    """JSON has neither moments nor identifiers: both become text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _moments(plain: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {**plain, **{name: _moment(plain.get(name)) for name in names}}
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a moment in time must carry its zone")
