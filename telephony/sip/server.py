@@ -21,6 +21,8 @@ _KNOWN_METHODS = frozenset(("REGISTER", "SUBSCRIBE", "NOTIFY", "INFO", "REFER", 
 REASONS = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     405: "Method Not Allowed",
     415: "Unsupported Media Type",
     420: "Bad Extension",
@@ -50,6 +52,13 @@ class Reply:
     headers: Headers = ()
     content_type: str = ""
     body: bytes = b""
+
+
+class Admission(Protocol):
+    """Who may call at all: digest authentication, an address allow-list …"""
+
+    def check(self, request: Request, flow: Flow, now: float) -> Reply | None:
+        """None lets the request in.  Asked for all but ACK, CANCEL and what belongs to a dialog already admitted."""
 
 
 class Application(Protocol):
@@ -91,8 +100,16 @@ class _Unacknowledged:
 class Server:
     """All transactions and dialogs of one recorder."""
 
-    def __init__(self, application: Application, *, contact: Callable[[Flow], str], new_tag: Callable[[], str]) -> None:
-        """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token."""
+    def __init__(
+        self,
+        application: Application,
+        *,
+        contact: Callable[[Flow], str],
+        new_tag: Callable[[], str],
+        admission: Admission | None = None,
+    ) -> None:
+        """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token; no admission lets all in."""
+        self._admission = admission
         self._application, self._contact, self._new_tag = application, contact, new_tag
         self._transactions: dict[tuple[str, ...], tuple[Transaction, Flow]] = {}
         self._merging: dict[tuple[str, str, str], tuple[str, ...]] = {}
@@ -120,7 +137,7 @@ class Server:
         if found := self._transactions.get(key):
             return [Send(found[1], data) for data in found[0].on(Event.REPEATED, now)]
         transaction = Transaction.server(request.method, reliable=flow.reliable)
-        response, dialog = self._answer(request, key, flow)
+        response, dialog = self._answer(request, key, flow, now)
         self._transactions[key] = transaction, reply_to
         sends = [Send(reply_to, data) for data in transaction.respond(response, now)]
         if request.method == "INVITE" and dialog is not None and response.status < 300:
@@ -188,7 +205,7 @@ class Server:
             self._application.acknowledged(dialog, request)
         return []
 
-    def _answer(self, request: Request, key: tuple[str, ...], flow: Flow) -> tuple[Response, Dialog | None]:
+    def _answer(self, request: Request, key: tuple[str, ...], flow: Flow, now: float) -> tuple[Response, Dialog | None]:
         tag = self._new_tag()
         try:
             request.require_complete()
@@ -196,6 +213,8 @@ class Server:
                 return self._response(request, Reply(505), tag, flow), None
             if request.method == "CANCEL":
                 return self._cancel(request, key, tag, flow), None
+            if refusal := self._refuse_stranger(request, flow, now):
+                return self._response(request, refusal, tag, flow), None
             if request.recipient.tag:
                 return self._answer_within(request, flow)
             if request.method == "INVITE" and self._is_merged(request, key):
@@ -203,6 +222,12 @@ class Server:
             return self._answer_outside(request, tag, flow)
         except ValueError:
             return self._response(request, Reply(400), tag, flow), None
+
+    def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> Reply | None:
+        # Our tag in the key is unguessable: who knows it was told it by an answer to somebody let in.
+        if self._admission is None or key_for(request) in self._dialogs:
+            return None
+        return self._admission.check(request, flow, now)
 
     def _cancel(self, request: Request, key: tuple[str, ...], tag: str, flow: Flow) -> Response:
         found = self._transactions.get((*key[:-1], "INVITE"))

@@ -49,16 +49,35 @@ class Calls:
 
 
 @dataclass
+class Door:
+    """Lets in what carries a ticket."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def check(self, request: Request, flow: Flow, now: float) -> Reply | None:
+        self.asked.append(request.method)
+        if request.get("X-Ticket"):
+            return None
+        return Reply(401, (("WWW-Authenticate", 'Digest realm="r", nonce="n"'),))
+
+
+@dataclass
 class Peer:
     """A gateway's side of one call."""
 
     calls: Calls = field(default_factory=Calls)
     to_tag: str = ""
     sequence: int = 1
+    door: Door | None = None
 
     def __post_init__(self) -> None:
         numbers = count()
-        self.server = Server(self.calls, contact=lambda flow: "203.0.113.1:5060", new_tag=lambda: f"t{next(numbers)}")
+        self.server = Server(
+            self.calls,
+            contact=lambda flow: "203.0.113.1:5060",
+            new_tag=lambda: f"t{next(numbers)}",
+            admission=self.door,
+        )
 
     def text(self, method: str, *extra: str, branch: str = "", call_id: str = "c", number: int = 0) -> bytes:
         to = f"<sip:r@s>;tag={self.to_tag}" if self.to_tag else "<sip:r@s>"
@@ -287,3 +306,19 @@ def test_nothing_that_parses_raises(method: str, noise: bytes, data: st.DataObje
     for flow in (FLOW, OTHER):
         for sent in peer.server.receive(message, flow, 0.0):
             assert isinstance(parse(sent.data), Response)
+
+
+def test_strangers_are_turned_away_and_dialogs_are_asked_once() -> None:
+    door = Door()
+    peer = Peer(door=door)
+    (challenge,) = peer.send(peer.text("INVITE"))
+    assert (challenge.status, challenge.get("WWW-Authenticate")) == (401, 'Digest realm="r", nonce="n"')
+    assert peer.send(peer.text("ACK", branch="INVITE1")) == []
+    assert [one.status for one in peer.send(peer.text("CANCEL", branch="none"))] == [481]
+    (response,) = peer.send(peer.text("INVITE", "X-Ticket: yes", number=2, branch="2"))
+    peer.to_tag = response.recipient.tag
+    peer.send(peer.text("ACK", number=2, branch="ack"))
+    assert [one.status for one in peer.send(peer.text("UPDATE", number=3))] == [200]
+    assert [one.status for one in peer.send(peer.text("BYE", number=4))] == [200]
+    assert (door.asked, peer.calls.log[0]) == (["INVITE", "INVITE"], "invited")
+    assert [one.status for one in peer.send(peer.text("OPTIONS", number=5))] == [401]
