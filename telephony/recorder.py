@@ -65,6 +65,8 @@ class Recorder:
         self._calls: dict[DialogKey, Recording] = {}
         self._heard: dict[DialogKey, float] = {}
         self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._watch: asyncio.Task[None] | None = None
         self._server = Server(self, contact=self._contact, new_tag=lambda: secrets.token_hex(12))
         self._listeners = Listeners(self._server)
@@ -102,7 +104,19 @@ class Recorder:
         self.address = await self._listeners.start(self.address)
         self._watch = asyncio.get_running_loop().create_task(self._watch_for_silence(), name="media-timeout")
 
-    async def drain_and_stop(self, *, farewell: float = 2.0) -> None:
+    @property
+    def draining(self) -> bool:
+        """Whether new calls are refused for good."""
+        return self._draining
+
+    async def drain(self) -> None:
+        """Take no more calls (503, to OPTIONS as well); returns when the last one in progress has ended by itself."""
+        self._draining = True
+        if self._calls:
+            log.info("draining", extra={"facts": {"calls": len(self._calls)}})
+        await self._idle.wait()
+
+    async def stop(self, *, farewell: float = 2.0) -> None:
         """Take no more calls, end those in progress with a BYE, keep what was recorded, close the sockets.
 
         ``farewell`` is how many seconds answers to the BYEs are waited for.
@@ -138,6 +152,7 @@ class Recorder:
             log.error("call refused", extra={"facts": {"why": _why(error)}})
             return Reply(503, RETRY)
         self._calls[dialog.key] = recording
+        self._idle.clear()
         self._heard[dialog.key] = time.monotonic()
         log.info("call started", extra={"facts": _log_facts(recording.facts)})
         self._observer.started(recording.facts)
@@ -224,6 +239,8 @@ class Recorder:
         facts = recording.close(reason, self._clock())
         log.info("call ended", extra={"facts": _log_facts(facts)})
         self._observer.finished(facts, recording.directory)
+        if not self._calls:
+            self._idle.set()
 
     def _hang_up(self, key: DialogKey, reason: str) -> None:
         self._listeners.send(self._server.hang_up(key, time.monotonic()))

@@ -80,7 +80,7 @@ async def open_house(
         await recorder.start()
         yield House(recorder, capture, observer, spool)
     finally:
-        await recorder.drain_and_stop(farewell=0.1)
+        await recorder.stop(farewell=0.1)
         await capture.stop()
 
 

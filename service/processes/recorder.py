@@ -39,7 +39,7 @@ async def _record(settings: Settings, observer: CallObserver, stopping: asyncio.
         await recorder.start()
         log.info("recording", extra={"facts": {"sip": settings.sip_bind, "rtp": settings.rtp_ports}})
         await stopping.wait()
-        await recorder.drain_and_stop()
+        await recorder.stop()
     finally:
         await capture.stop()
 

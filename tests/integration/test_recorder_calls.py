@@ -186,5 +186,5 @@ async def test_the_settings_make_a_recorder(tmp_path: Path) -> None:
     await recorder.start()
     assert recorder.address.port != 0
     assert (recorder.available(), recorder.calls, settings.spool_dir.is_dir()) == (True, (), True)
-    await recorder.drain_and_stop()
+    await recorder.stop()
     await capture.stop()

@@ -310,7 +310,7 @@ async def test_stopping_ends_calls_with_a_bye_and_takes_no_more(tmp_path: Path) 
         link = await Link.open(house.address, "UDP")
         gateway = Gateway(link)
         await gateway.call()
-        stopping = asyncio.create_task(house.recorder.drain_and_stop())
+        stopping = asyncio.create_task(house.recorder.stop())
         bye = await gateway.hear()
         assert isinstance(bye, Request)
         assert bye.method == "BYE"
@@ -321,6 +321,27 @@ async def test_stopping_ends_calls_with_a_bye_and_takes_no_more(tmp_path: Path) 
         await stopping
         facts, directory = await house.finished()
         assert (facts.end_reason, CallFacts.load(directory)) == ("shutdown", facts)
+        link.close()
+
+
+async def test_draining_waits_for_the_calls_in_progress_and_refuses_others(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        link = await Link.open(house.address, "UDP")
+        gateway = Gateway(link)
+        await gateway.call()
+        draining = asyncio.create_task(house.recorder.drain())
+        await asyncio.sleep(0)
+        assert house.recorder.draining
+        late = Gateway(link, "late")
+        for refused in (await late.call(), await late.ask("OPTIONS")):
+            assert (refused.status, refused.get("Retry-After")) == (503, "10")
+        assert (await gateway.ask("UPDATE")).status == 200
+        assert not draining.done()
+        await gateway.ask("BYE")
+        await asyncio.wait_for(draining, 20)
+        facts, _ = await house.finished()
+        assert facts.end_reason == "bye"
+        await asyncio.wait_for(house.recorder.drain(), 20)
         link.close()
 
 
