@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -55,13 +55,18 @@ class Recorder:
         agent_numbers: Sequence[re.Pattern[str]] = (),
         work_order_header: str = "X-Work-Order",
         media_timeout: timedelta = timedelta(seconds=300),
+        room: Callable[[], str] = lambda: "",
         clock: Clock = utc_now,
     ) -> None:
-        """``media_host`` is told to gateways; a wildcard address is replaced by the one that faces the gateway."""
+        """``media_host`` is told to gateways; a wildcard address is replaced by the one that faces the gateway.
+
+        ``room`` says why no further call can be kept now; empty: it can.  It is asked often and must answer at once.
+        """
         self.address = bind
         self._media_host, self._spool_dir, self._capture, self._observer = media_host, spool_dir, capture, observer
         self._agents, self._header, self._clock = agent_numbers, work_order_header, clock
         self._media_timeout = media_timeout.total_seconds()
+        self._room = room
         self._calls: dict[DialogKey, Recording] = {}
         self._heard: dict[DialogKey, float] = {}
         self._draining = False
@@ -73,7 +78,12 @@ class Recorder:
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, capture: Ports, observer: CallObserver, clock: Clock = utc_now
+        cls,
+        settings: Settings,
+        capture: Ports,
+        observer: CallObserver,
+        clock: Clock = utc_now,
+        room: Callable[[], str] = lambda: "",
     ) -> "Recorder":
         """The recorder that the settings describe."""
         return cls(
@@ -85,6 +95,7 @@ class Recorder:
             agent_numbers=settings.agent_numbers,
             work_order_header=settings.work_order_header,
             media_timeout=settings.media_timeout,
+            room=room,
             clock=clock,
         )
 
@@ -136,10 +147,13 @@ class Recorder:
     # What the server asks (sip.server.Application).
 
     def available(self) -> bool:
-        return not self._draining
+        return not self._draining and not self._room()
 
     def invited(self, dialog: Dialog, request: Request) -> Reply:
         if self._draining:
+            return Reply(503, RETRY)
+        if why := self._room():
+            log.info("call refused", extra={"facts": {"why": why}})
             return Reply(503, RETRY)
         told = self._read(request)
         if isinstance(told, Reply):
