@@ -8,12 +8,15 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import time, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from core.errors import SettingsError
+
+Network = IPv4Network | IPv6Network
 
 PREFIX = "HUIYIN_"
 CONFIG_VARIABLE = "HUIYIN_CONFIG"
@@ -130,6 +133,22 @@ def _time(text: str) -> time:
         raise ValueError("expected a time of day such as 02:30") from error
 
 
+def _optional_address(text: str) -> Address | None:
+    return Address.parse(text) if text else None
+
+
+def _file_name(text: str) -> Path | None:
+    """A file that whoever needs it checks, when it is needed."""
+    return _path(text) if text else None
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part) for part in text.replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError(f"expected addresses or networks such as 10.20.0.0/16: {error}") from None
+
+
 def _header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
         raise ValueError("expected a SIP header name such as X-Work-Order")
@@ -147,6 +166,25 @@ class Settings:
     data_dir: Path = _setting("huiyin-data", _path, "Directory for spool, local store, SQLite database and keys")
     http_bind: Address = _setting("127.0.0.1:8080", Address.parse, "Where pages and HTTP API listen")
     sip_bind: Address = _setting("127.0.0.1:5060", Address.parse, "Where SIP listens, UDP and TCP")
+    sip_tls_bind: Address | None = _setting("", _optional_address, "Where SIP listens with TLS; empty: nowhere")
+    sip_tls_certificate: Path | None = _setting(
+        "", _file_name, "PEM file with the certificate chain for `HUIYIN_SIP_TLS_BIND`; a changed file is read again"
+    )
+    sip_tls_key: Path | None = _setting("", _file_name, "PEM file with the certificate's private key, not encrypted")
+    sip_tls_client_ca: Path | None = _setting(
+        "", _file_name, "PEM file with the authorities of gateways' certificates; empty: gateways need no certificate"
+    )
+    sip_allow: tuple[Network, ...] = _setting(
+        "", _networks, "Addresses and networks that may call, for example `10.20.0.0/16`; empty: every address"
+    )
+    sip_users_file: Path | None = _setting(
+        "", _file_name, "File of the accounts that calls must authenticate with (`huiyin sip-user add`); empty: none"
+    )
+    drain_seconds: timedelta = _setting(
+        "3600",
+        _seconds(0, 86400),
+        "Seconds that calls in progress get to end by themselves after the first SIGTERM; a second one ends them",
+    )
     rtp_ports: PortRange = _setting("20000-29999", PortRange.parse, "UDP ports for RTP and RTCP, two for each stream")
     media_address: str = _setting("", str, "Address told to gateways for RTP; empty: the host of `HUIYIN_SIP_BIND`")
     database_url: str = _setting(

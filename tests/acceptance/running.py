@@ -79,7 +79,12 @@ class Service:
 
     def kill_all(self) -> None:
         """kill -9 the whole service, as a power cut would."""
-        os.killpg(self.child.pid, signal.SIGKILL)
+        # The supervisor first: it would start its children again.
+        self.child.kill()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal() and _session(entry) == self.child.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
         self.child.wait()
 
 

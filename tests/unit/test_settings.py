@@ -47,6 +47,11 @@ def test_values_are_parsed(tmp_path: Path) -> None:
     assert settings.spool_dir == tmp_path / "spool"
 
 
+def test_networks_that_may_call() -> None:
+    settings = load({"HUIYIN_SIP_ALLOW": "10.20.0.0/16 192.0.2.7, 2001:db8::/32"})
+    assert [str(network) for network in settings.sip_allow] == ["10.20.0.0/16", "192.0.2.7/32", "2001:db8::/32"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -67,6 +72,11 @@ def test_values_are_parsed(tmp_path: Path) -> None:
         ("HUIYIN_WORK_ORDER_HEADER", "X Work"),
         ("HUIYIN_ASR_DEVICE", "abacus"),
         ("HUIYIN_ASR_HOTWORDS", "/no/such/file"),
+        ("HUIYIN_SIP_TLS_BIND", "5061"),
+        ("HUIYIN_SIP_ALLOW", "10.0.0.0/33"),
+        ("HUIYIN_SIP_ALLOW", "10.0.0.1/16"),
+        ("HUIYIN_SIP_ALLOW", "gateway.example"),
+        ("HUIYIN_DRAIN_SECONDS", "-1"),
         ("HUIYIN_NO_SUCH_THING", "1"),
     ],
 )
