@@ -210,6 +210,16 @@ class Settings:
         "300", _seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"
     )
 
+    spool_min_free_mb: int = _setting(
+        "512", _whole(0, 10_000_000), "New calls are refused (503) while the spool's file system has less free, in MB"
+    )
+    backlog_alert_minutes: int = _setting(
+        "10", _whole(1, 10_000), "Minutes after which a closed call that is not sealed yet raises an alert"
+    )
+    assemblers: int = _setting(
+        "0", _whole(0, 64), "Processes that make sound files of closed calls, beside the recorder; 0: one for each core"
+    )
+
     asr_model: str = _setting(
         "sample",
         str,
