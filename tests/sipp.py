@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from core.settings import Address
-from telephony.rtp.codecs import find
+from telephony.rtp.codecs import PCMA
 
 SCENARIOS = Path(__file__).parent / "interop"
 
@@ -49,7 +49,5 @@ async def play(sipp: str, target: Address, directory: Path, scenario: str, trans
 
 def write_tone(directory: Path) -> None:
     """The sound that the scenario ``siprec_call`` plays as its first stream."""
-    codec = find("PCMA")
-    assert codec is not None
     samples = (8000 * np.sin(np.arange(8000) / 4)).astype(np.int16)
-    (directory / "tone.al").write_bytes(codec.encode(samples).tobytes())
+    (directory / "tone.al").write_bytes(PCMA.encode(samples).tobytes())

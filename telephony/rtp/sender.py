@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from core.errors import Refused
-from telephony.rtp.codecs import SAMPLE_RATE, Codec, Octets, find
+from telephony.rtp.codecs import SAMPLE_RATE, Codec, find
 from telephony.rtp.packet import RtcpSenderReport, RtpPacket, goodbye, ntp_time, source_description
 
 PACKET_MS = 20
@@ -69,7 +69,7 @@ class Sender:
         if speed <= 0:
             raise Refused("the speed must be above 0", found=speed)
         self.target, self.speed, self.source = target, speed, source
-        self.payload_type = found.payload_type if payload_type is None else payload_type
+        self.payload_type = payload_type if payload_type is not None else found.payload_type or 0
         self.payloads = _encode(audio, found, lead_in, lead_out)
         self.stopped = False
         random_numbers = random.Random(seed)
@@ -116,7 +116,7 @@ class Sender:
                 self._sequence + index & 0xFFFF,
                 self._timestamp + index * PACKET_SAMPLES & 0xFFFF_FFFF,
                 self._ssrc,
-                self.payloads[index].tobytes(),
+                self.payloads[index],
                 marker=index == 0,
             )
         )
@@ -202,8 +202,8 @@ def _socket(target: tuple[str, int], source: tuple[str, int] | None, above: int)
     return sock
 
 
-def _encode(audio: Path, codec: Codec, lead_in: float, lead_out: float) -> Octets:
-    """The file's sound as one packet's payload a row, padded to whole packets."""
+def _encode(audio: Path, codec: Codec, lead_in: float, lead_out: float) -> list[bytes]:
+    """The file's sound as payloads, padded to whole packets."""
     try:
         samples, rate = soundfile.read(audio, dtype="int16")
     except (OSError, soundfile.LibsndfileError) as error:
@@ -212,4 +212,5 @@ def _encode(audio: Path, codec: Codec, lead_in: float, lead_out: float) -> Octet
         raise Refused("a sound file to send must be 8000 Hz mono", file=audio, found=f"{rate} Hz {samples.shape}")
     before, after = round(lead_in * SAMPLE_RATE), round(lead_out * SAMPLE_RATE)
     after += -(before + len(samples) + after) % PACKET_SAMPLES
-    return codec.encode(np.pad(samples, (before, after))).reshape(-1, PACKET_SAMPLES)
+    encoder = codec.encoder(PACKET_MS)
+    return [encoder.encode(packet) for packet in np.pad(samples, (before, after)).reshape(-1, PACKET_SAMPLES)]

@@ -4,11 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from telephony.rtp.codecs import find
+from telephony.rtp.codecs import STATIC_PAYLOADS, find
 from telephony.sip.message import decode
 
-# Payload types that need no rtpmap (RFC 3551 §6), as far as telephone calls use them.
-STATIC_PAYLOADS = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "13": "CN/8000", "18": "G729/8000"}
 TELEPHONE_EVENT = "TELEPHONE-EVENT/8000"
 _PROFILES = ("RTP/AVP", "RTP/AVPF")
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")

@@ -1,0 +1,24 @@
+"""Codecs that an RTP payload may be in: ``registry`` finds them by their names in SDP, ``codec`` says what one is.
+
+A codec gives fresh decoders, one for each source: ``codec.decoder(rate).decode(payloads)``.  G.711 has no state and
+turns whole arrays besides (``codec.rows``).
+"""
+
+from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE, Codec, Decoder, Encoder, Octets, Samples
+from telephony.rtp.codecs.g711 import PCMA, PCMU
+from telephony.rtp.codecs.registry import STATIC_PAYLOADS, by_payload_type, find
+
+__all__ = [
+    "PCMA",
+    "PCMU",
+    "SAMPLE_RATE",
+    "STATIC_PAYLOADS",
+    "WIDE_RATE",
+    "Codec",
+    "Decoder",
+    "Encoder",
+    "Octets",
+    "Samples",
+    "by_payload_type",
+    "find",
+]
