@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help demo test check interop format locks docs bench-asr bench-capture bench-assemble bench-pipeline \
+.PHONY: help demo test check interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-pipeline \
 	sample-model sample-calls clean
 
 help: ## print this list
@@ -29,6 +29,9 @@ check: .venv/.dev ## everything that must hold: tests, style, types, layers, loc
 
 interop: .venv/.dev ## SIPp against the recorder (needs Debian's sip-tester)
 	@$(BIN)/python -m pytest tests/integration -k sipp $(ARGS)
+
+fuzz: .venv/.dev ## search for inputs that break a parser (ARGS="--seconds 600", one target: ARGS="sip --seconds 600")
+	@$(BIN)/python -m tests.fuzz.search $(ARGS)
 
 format: .venv/.dev ## put the code into its one form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """Fixtures that several kinds of test share.  Databases, stores and servers are real."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,13 @@ def _missing(reason: Missing) -> None:
     if MUST_RUN_ALL:
         pytest.fail(str(reason))
     pytest.skip(f"NOT TESTED: {reason}")
+
+
+@pytest.fixture(scope="session")
+def guided_fuzzer() -> None:
+    """atheris, which searches for inputs by coverage."""
+    if importlib.util.find_spec("atheris") is None:
+        _missing(Missing("atheris has no wheel for this machine; inputs are mutated without looking at coverage"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,143 @@
+"""The parsers under fire, each as a function of bytes that raises ``ValueError`` or nothing.
+
+A target also does with the result what the recorder does next, so that a value that parses but cannot be used is found
+as well.  Imports happen in here, so that a fuzzer can instrument them.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+Target = Callable[[bytes], None]
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_IDENTIFIER = UUID("01890000-0000-7000-8000-000000000000")
+
+
+def sip(data: bytes) -> None:
+    """A datagram: parsed, printed and parsed again; every header that the server looks at is read."""
+    from telephony.sip.message import Request, parse
+    from tests.fuzz.answering import without_length
+
+    message = parse(data)
+    again = parse(bytes(message))
+    if (without_length(again), again.body) != (without_length(message), message.body):
+        raise AssertionError("a printed message reads differently")
+    if isinstance(message, Request):
+        message.require_complete()
+
+
+def sip_stream(data: bytes) -> None:
+    """A TCP stream in chunks of two sizes: the same messages come out."""
+    from telephony.sip.message import StreamParser
+
+    whole = list(StreamParser().feed(data))
+    slow, parser = [], StreamParser()
+    for place in range(0, len(data), 7):
+        slow += list(parser.feed(data[place : place + 7]))
+    if [bytes(one) for one in whole] != [bytes(one) for one in slow]:
+        raise AssertionError("the cut of the stream changes its messages")
+
+
+def server(data: bytes) -> None:
+    """A datagram into a recorder, twice; nothing at all may be raised behind the parser."""
+    from telephony.sip.dialog import Flow
+    from telephony.sip.message import parse
+    from tests.fuzz.answering import Answering
+
+    message = parse(data)
+    with Answering() as recorder:
+        try:
+            for now in (0.0, 0.1):
+                for one in recorder._server.receive(message, Flow("UDP", "192.0.2.1", 5060), now):
+                    parse(one.data)
+            recorder._server.fire(40.0)
+        except ValueError as error:
+            raise AssertionError("the server raised for what a peer sent") from error
+
+
+def sdp(data: bytes) -> None:
+    """A description, and the answer to it."""
+    from telephony.sip.sdp import parse_sdp
+    from tests.fuzz.answering import answer_all
+
+    answer_all(parse_sdp(data))
+
+
+def metadata(data: bytes) -> None:
+    """A recording metadata document, bound to two streams."""
+    from telephony.siprec.binding import bind
+    from telephony.siprec.metadata import parse_metadata
+
+    found = parse_metadata(data)
+    bind({0: "1", 1: "2"}, found, ())
+    found.updated(found)
+
+
+def multipart(data: bytes) -> None:
+    """A body: its first line is the Content-Type."""
+    from telephony.sip.message import decode
+    from telephony.sip.multipart import read_parts
+
+    content_type, _, body = data.partition(b"\n")
+    read_parts(decode(content_type), body)
+
+
+def rtp(data: bytes) -> None:
+    """One RTP packet; what parses prints and parses to the same."""
+    from telephony.rtp.packet import RtpPacket
+
+    packet = RtpPacket.parse(data)
+    if RtpPacket.parse(bytes(packet)) != packet:
+        raise AssertionError("a printed packet reads differently")
+
+
+def rtcp(data: bytes) -> None:
+    """An RTCP compound with its sender reports."""
+    from telephony.rtp.packet import SENDER_REPORT, RtcpSenderReport, parse_compound
+
+    for packet in parse_compound(data):
+        if packet.packet_type == SENDER_REPORT:
+            _ = RtcpSenderReport.parse(packet).unix_seconds
+
+
+def spool(data: bytes) -> None:
+    """A spool file of any content becomes sound, or silence and a flag; assembling raises nothing."""
+    from telephony.call import CallFacts, Stream
+    from telephony.rtp.assemble import assemble
+
+    agreed = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "101": "TELEPHONE-EVENT/8000"}
+    facts = CallFacts(
+        _IDENTIFIER, "fuzz", _EPOCH, ended_at=_EPOCH, streams=(Stream("1", 0, "agent", "1.rtpdump", 0, agreed),)
+    )
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "1.rtpdump").write_bytes(data)
+        try:
+            assemble(directory, facts, directory / "audio.flac")
+        except ValueError as error:
+            raise AssertionError("a broken spool stops the assembly") from error
+
+
+def facts(data: bytes) -> None:
+    """``call.json``; what reads writes the same again."""
+    from telephony.call import CallFacts
+
+    found = CallFacts.from_json(json.loads(data))
+    if CallFacts.from_json(found.to_json()) != found:
+        raise AssertionError("written facts read differently")
+
+
+TARGETS: dict[str, Target] = {
+    target.__name__: target for target in (sip, sip_stream, server, sdp, metadata, multipart, rtp, rtcp, spool, facts)
+}
+
+
+def survives(target: Target, data: bytes) -> None:
+    """Run a target; ``ValueError`` is its way to say no."""
+    try:
+        target(data)
+    except ValueError:
+        return
