@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import DateTime, Dialect, MetaData, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,10 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# A host that swallows packets must not hold up whoever only wants to know that the database is away.
+CONNECT_SECONDS = 10.0
 
 
 class Base(DeclarativeBase):
@@ -59,7 +64,10 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": pool_size, "pool_pre_ping": True}
+        options: dict[str, Any] = {}
+        if not self.is_sqlite:
+            connect = {"async_creator_fn": _connect_postgres, "timeout": CONNECT_SECONDS}
+            options = {"pool_size": pool_size, "pool_pre_ping": True, "connect_args": connect}
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         self._writing = self.engine.execution_options(huiyin_write=True)
         if self.is_sqlite:
@@ -93,6 +101,14 @@ class Database:
     async def close(self) -> None:
         """Return every connection."""
         await self.engine.dispose()
+
+
+async def _connect_postgres(*arguments: Any, **options: Any) -> Any:
+    """A server that starts, stops or is full refuses in errors that SQLAlchemy does not wrap: name them one way."""
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -1,55 +1,84 @@
-"""Which processes are alive: a row each, renewed while they run.  Health checks and the status page read it."""
+"""Renews a process's sign of life, its figures and its alerts.  Health checks and the status page read them."""
 
 import asyncio
 import logging
 import os
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import String, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapped, mapped_column
 
+from core.alerts import DATABASE_AWAY
 from core.clock import Clock
-from core.database import Base, Database, UtcDateTime
+from core.database import Database
+from core.heartbeats import STALE_AFTER, Heartbeat
+from service.alarms import Alarms
 
 log = logging.getLogger(__name__)
 
-STALE_AFTER = timedelta(seconds=45)
 EVERY_SECONDS = 10.0
+# Alerts are written at once, but a condition that flutters must not write more often than this.
+AT_MOST_EVERY_SECONDS = 1.0
+FORGET_AFTER = timedelta(days=1)
 
 
-class Heartbeat(Base):
-    """The last sign of life of one process on one host."""
-
-    __tablename__ = "heartbeats"
-
-    process: Mapped[str] = mapped_column(String(40), primary_key=True)
-    host: Mapped[str] = mapped_column(String(120), primary_key=True)
-    pid: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
+def _no_figures() -> Mapping[str, Any]:
+    return {}
 
 
 @asynccontextmanager
-async def beating(database: Database, process: str, clock: Clock) -> AsyncIterator[None]:
-    """Renew this process's row every ten seconds while the block runs; an absent database is only noted."""
-    task = asyncio.create_task(_beat(database, process, clock))
+async def beating(
+    database: Database,
+    process: str,
+    clock: Clock,
+    alarms: Alarms | None = None,
+    figures: Callable[[], Mapping[str, Any]] = _no_figures,
+) -> AsyncIterator[Alarms]:
+    """Renew this process's row every ten seconds, and its alerts as they change, while the block runs.
+
+    A database that does not answer is an alert of its own, written when it is back.
+    """
+    alarms = alarms or Alarms(process, clock)
+    task = asyncio.create_task(_beat(database, alarms, clock, figures))
     try:
-        yield
+        yield alarms
     finally:
         task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
-async def _beat(database: Database, process: str, clock: Clock) -> None:
+async def _beat(database: Database, alarms: Alarms, clock: Clock, figures: Callable[[], Mapping[str, Any]]) -> None:
+    first = True
     while True:
+        alarms.changed.clear()
         try:
-            async with database.write() as session:
-                await session.merge(Heartbeat(process=process, host=socket.gethostname(), pid=os.getpid(), at=clock()))
+            await _write(database, alarms, clock(), figures(), first=first)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("no heartbeat: the database is away", extra={"facts": {"error": type(error).__name__}})
-        await asyncio.sleep(EVERY_SECONDS)
+            alarms.hold(DATABASE_AWAY, {"error": type(error).__name__})
+            wait = AT_MOST_EVERY_SECONDS
+        else:
+            first, wait = False, EVERY_SECONDS
+            alarms.hold(DATABASE_AWAY, None)
+        await asyncio.sleep(AT_MOST_EVERY_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(alarms.changed.wait(), wait)
+
+
+async def _write(database: Database, alarms: Alarms, now: datetime, figures: Mapping[str, Any], *, first: bool) -> None:
+    async with database.write() as session:
+        if first:
+            await session.execute(
+                delete(Heartbeat).where(Heartbeat.host == alarms.host, Heartbeat.at < now - FORGET_AFTER)
+            )
+        await session.merge(
+            Heartbeat(process=alarms.process, host=alarms.host, pid=os.getpid(), at=now, facts=dict(figures))
+        )
+        written = await alarms.write(session)
+    alarms.written(written)
 
 
 async def is_alive(database: Database, process: str, now: datetime) -> bool:

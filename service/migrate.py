@@ -18,12 +18,13 @@ from sqlalchemy import Connection, text
 
 import api.auth
 import archive.catalogue
+import core.alerts
 import core.effective
+import core.heartbeats
 import core.jobs
 import core.ledger
 import reporting.reports
 import retention.disposal
-import service.heartbeat
 import workorders.orders
 from core.database import Base, Database
 from core.settings import Settings
@@ -32,12 +33,13 @@ METADATA = Base.metadata
 TABLE_MODULES = (
     api.auth,
     archive.catalogue,
+    core.alerts,
     core.effective,
+    core.heartbeats,
     core.jobs,
     core.ledger,
     reporting.reports,
     retention.disposal,
-    service.heartbeat,
     workorders.orders,
 )
 # An arbitrary constant: PostgreSQL's advisory lock under which only one process migrates.
