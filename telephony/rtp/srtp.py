@@ -1,0 +1,207 @@
+"""SRTP and SRTCP of one stream (RFC 3711, AEAD suites: RFC 7714).  The only importer of pylibsrtp.
+
+Packets are decrypted before they are spooled, so that what is on the disk needs no key.  libsrtp is given no master key
+identifiers (MKI): they lie between the encrypted part and the authentication tag and are authenticated by neither
+(RFC 3711 §3.1), so they can be cut out beforehand, and choose among sessions when an offer has several keys.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pylibsrtp import Error, Policy, Session
+
+# Packets that may be overtaken and still be told from replays; libsrtp's own 128 are 2.5 seconds of speech.
+_WINDOW = 1024
+_REPLAYS = ("replay check failed (bad index)", "replay check failed (index too old)")
+_HEADER, _VERSION = struct.Struct(">BBHII"), 2
+# Rollovers that a stream may have behind it when its first packet comes: 64 are 23 hours of 20 ms packets.
+_MOST_ROLLOVERS = 64
+# Packets without authenticity that a search is spent on; each costs about a millisecond.
+_SEARCHES = 16
+# Less than half of the sequence numbers, so that libsrtp's guess of the rollover counter is never in doubt.
+_STRIDE = 0x4000
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Octets of a suite's master key and salt, and what stands behind an MKI in SRTP and SRTCP packets."""
+
+    profile: int
+    key: int
+    salt: int
+    tag: int
+    rtcp_tag: int
+
+    @property
+    def material(self) -> int:
+        """Octets of key and salt together."""
+        return self.key + self.salt
+
+
+# The strongest first.  An AEAD's tag is part of the encrypted part, in front of an MKI (RFC 7714 §8.2, §9.2), and
+# SRTCP has 80 bits of tag in both of the older suites (RFC 4568 §6.2).
+SUITES: Mapping[str, Suite] = {
+    "AEAD_AES_256_GCM": Suite(Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12, 0, 0),
+    "AEAD_AES_128_GCM": Suite(Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12, 0, 0),
+    "AES_CM_128_HMAC_SHA1_80": Suite(Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14, 10, 10),
+    "AES_CM_128_HMAC_SHA1_32": Suite(Policy.SRTP_PROFILE_AES128_CM_SHA1_32, 16, 14, 4, 10),
+}
+
+
+class Replayed(ValueError):
+    """A packet with a number that came before, or too late to know."""
+
+
+@dataclass(frozen=True)
+class MasterKey:
+    """Key and salt, side by side, and the identifier that packets carry when there is one."""
+
+    material: bytes = field(repr=False)
+    mki: bytes = b""
+
+
+class Protection:
+    """Undoes the protection of what one stream's sender sends, and protects our reports to it.
+
+    ``theirs`` are the sender's master keys, all with MKIs of one length or a single one without; ``ours`` is key and
+    salt for what we send.  ``rtcp`` is False where only RTP can be undone.  After a change of key ``former`` undoes
+    packets that were on their way.
+    """
+
+    def __init__(
+        self,
+        suite: str,
+        theirs: Sequence[MasterKey],
+        ours: bytes,
+        *,
+        rtcp: bool = True,
+        former: "Protection | None" = None,
+    ) -> None:
+        """Raises ``ValueError`` for an unknown suite or keys of a wrong length."""
+        known = SUITES.get(suite)
+        if known is None:
+            raise ValueError("unknown SRTP suite")
+        mki = len(theirs[0].mki) if theirs else 0
+        sizes = {len(key.material) for key in theirs} | {len(ours)}
+        if not theirs or sizes != {known.material} or any(len(key.mki) != mki for key in theirs):
+            raise ValueError("SRTP keys do not fit their suite")
+        self.suite, self.rtcp = suite, rtcp
+        self._suite, self._mki = known, mki
+        self._theirs = {key.mki: _Inbound(known, key.material) for key in theirs}
+        self._ours = _session(known, ours, Policy.SSRC_ANY_OUTBOUND)
+        self._former = former
+        if former:
+            # Only the last one: a chain would make every packet without authenticity dearer.
+            former._former = None
+
+    def unprotect(self, packet: bytes | memoryview) -> bytes:
+        """The RTP packet.  Raises ``ValueError`` when it is not authentic, ``Replayed`` when it came before."""
+        data = bytes(packet)
+        try:
+            inbound, sound = self._sorted(data, self._suite.tag)
+            return inbound.unprotect(sound)
+        except Replayed:
+            raise
+        except ValueError:
+            return self._unprotect_otherwise(data)
+
+    def unprotect_rtcp(self, packet: bytes | memoryview) -> bytes:
+        """The RTCP compound.  Raises as ``unprotect`` does."""
+        data = bytes(packet)
+        try:
+            if not self.rtcp:
+                raise ValueError("SRTCP without encryption cannot be checked")
+            inbound, sound = self._sorted(data, self._suite.rtcp_tag)
+            return _checked(Session.unprotect_rtcp, inbound.session, sound)
+        except Replayed:
+            raise
+        except ValueError:
+            if self._former is None:
+                raise
+            return self._former.unprotect_rtcp(data)
+
+    def protect(self, packet: bytes) -> bytes:
+        """An RTP packet of ours as SRTP (a recorder sends none, a gateway does)."""
+        return _checked(Session.protect, self._ours, packet)
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """An RTCP compound of ours as SRTCP."""
+        return _checked(Session.protect_rtcp, self._ours, packet)
+
+    def _unprotect_otherwise(self, packet: bytes) -> bytes:
+        """With the former key before a search: packets that are merely on their way must not use that up."""
+        if self._former:
+            try:
+                return self._former.unprotect(packet)
+            except Replayed:
+                raise
+            except ValueError:
+                pass
+        inbound, sound = self._sorted(packet, self._suite.tag)
+        return inbound.search(sound)
+
+    def _sorted(self, packet: bytes, tag: int) -> tuple["_Inbound", bytes]:
+        """Whose packet it is, and the packet without its MKI."""
+        end = len(packet) - tag
+        start = end - self._mki
+        inbound = self._theirs.get(packet[start:end]) if start >= 0 else None
+        if inbound is None:
+            raise ValueError("an SRTP packet names no known key")
+        return inbound, packet[:start] + packet[end:]
+
+
+class _Inbound:
+    """One of the sender's keys.
+
+    A packet carries the low 16 bits of its index; the rest, the rollover counter, is not signalled in SDP.  It is 0
+    for a new stream, but not for one that was running before we were called in, nor after a change of key, which must
+    not set it back (RFC 3711 §3.3.1).  So while a key has opened nothing yet, larger counters are tried.
+    """
+
+    def __init__(self, suite: Suite, material: bytes) -> None:
+        self.session = _session(suite, material, Policy.SSRC_ANY_INBOUND)
+        self._suite, self._material = suite, material
+        self._searches = _SEARCHES
+
+    def unprotect(self, packet: bytes) -> bytes:
+        opened = _checked(Session.unprotect, self.session, packet)
+        self._searches = 0
+        return opened
+
+    def search(self, packet: bytes) -> bytes:
+        """Try larger counters, if that was not in vain too often.  Raises ``ValueError``."""
+        if self._searches and len(packet) >= _HEADER.size and packet[0] >> 6 == _VERSION:
+            self._searches -= 1
+            _, _, sequence, _, ssrc = _HEADER.unpack_from(packet)
+            session = _session(self._suite, self._material, Policy.SSRC_ANY_INBOUND)
+            for _ in self._walk(session, sequence, ssrc):
+                with suppress(ValueError):
+                    opened = _checked(Session.unprotect, session, packet)
+                    self.session, self._searches = session, 0
+                    return opened
+        raise ValueError("an SRTP packet is not authentic")
+
+    def _walk(self, session: Session, sequence: int, ssrc: int) -> Iterator[None]:
+        """Bring a session's counter up with packets of our own; stop a stride before ``sequence`` in each round."""
+        sender = _session(self._suite, self._material, Policy.SSRC_ANY_OUTBOUND)
+        for index in range((sequence - _STRIDE) & 0xFFFF, _MOST_ROLLOVERS << 16, _STRIDE):
+            session.unprotect(sender.protect(_HEADER.pack(0x80, 0, index & 0xFFFF, 0, ssrc)))
+            if (index + _STRIDE - sequence) & 0xFFFF == 0:
+                yield
+
+
+def _session(suite: Suite, material: bytes, direction: int) -> Session:
+    policy = Policy(key=material, ssrc_type=direction, srtp_profile=suite.profile)
+    policy.window_size = _WINDOW
+    return Session(policy)
+
+
+def _checked(step: Callable[[Session, bytes], bytes], session: Session, packet: bytes) -> bytes:
+    try:
+        return step(session, packet)
+    except Error as error:
+        if str(error) in _REPLAYS:
+            raise Replayed("an SRTP packet came again") from None
+        raise ValueError("an SRTP packet is not authentic") from None
