@@ -66,7 +66,7 @@ def finish_interrupted(spool: Path) -> list[CallFacts]:
             facts = replace(
                 facts, state=CLOSED, interrupted=True, end_reason="interrupted", ended_at=_last_change(directory)
             )
-            facts.save(directory)
+            facts.save(directory, durable=True)
             finished.append(facts)
             log.warning("finished a call that a crash interrupted", extra={"facts": {"recording": facts.recording_id}})
     return finished

@@ -20,7 +20,8 @@ from core.errors import Unavailable
 from core.ids import new_id
 from core.settings import Address, Settings
 from telephony.call import CallFacts
-from telephony.recording import FACTS_NOT_SAVED, NOT_ACKNOWLEDGED, Ports, Recording
+from telephony.durability import FACTS_NOT_SAVED, Durability
+from telephony.recording import NOT_ACKNOWLEDGED, Ports, Recording
 from telephony.sip.dialog import Dialog, DialogKey, Flow
 from telephony.sip.message import Request, readable
 from telephony.sip.server import RETRY, Reply, Server
@@ -34,7 +35,7 @@ _WILDCARDS = ("0.0.0.0", "::", "")
 
 
 class CallObserver(Protocol):
-    """Learns of calls; both methods return at once and raise nothing."""
+    """Learns of calls; ``finished`` when a call is on the disk.  Both methods return at once and raise nothing."""
 
     def started(self, facts: CallFacts) -> None: ...
 
@@ -73,6 +74,7 @@ class Recorder:
         self._idle = asyncio.Event()
         self._idle.set()
         self._watch: asyncio.Task[None] | None = None
+        self._durability = Durability(spool_dir, observer.finished)
         self._server = Server(self, contact=self._contact, new_tag=lambda: secrets.token_hex(12))
         self._listeners = Listeners(self._server)
 
@@ -113,6 +115,7 @@ class Recorder:
         """Listen; afterwards ``address`` holds the port in force.  ``Unavailable`` when it is taken."""
         self._spool_dir.mkdir(parents=True, exist_ok=True)
         self.address = await self._listeners.start(self.address)
+        self._durability.start()
         self._watch = asyncio.get_running_loop().create_task(self._watch_for_silence(), name="media-timeout")
 
     @property
@@ -143,6 +146,7 @@ class Recorder:
         while self._server.hanging_up and time.monotonic() < until:  # noqa: ASYNC110 - protocol code has no events
             await asyncio.sleep(0.02)
         await self._listeners.stop()
+        await self._durability.stop()
 
     # What the server asks (sip.server.Application).
 
@@ -252,7 +256,7 @@ class Recorder:
             return
         facts = recording.close(reason, self._clock())
         log.info("call ended", extra={"facts": _log_facts(facts)})
-        self._observer.finished(facts, recording.directory)
+        self._durability.close(facts, recording.directory)
         if not self._calls:
             self._idle.set()
 

@@ -1,6 +1,5 @@
 """One call while it is recorded: its facts, its directory in the spool, its open ports."""
 
-import logging
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,8 @@ from telephony.siprec.binding import ROLES_ASSUMED, UNKNOWN, bind
 from telephony.siprec.metadata import Metadata
 from telephony.siprec.session import SessionRequest
 
-log = logging.getLogger(__name__)
-
 METADATA_MISSING, METADATA_UNREADABLE = "metadata missing", "metadata unreadable"
 PARTY_CHANGED, NOT_ACKNOWLEDGED = "stream changed party", "not acknowledged"
-FACTS_NOT_SAVED = "facts not saved"
 
 
 class Ports(Protocol):
@@ -89,15 +85,10 @@ class Recording:
         return min((self._ports.quiet_seconds(port) for port in self._open.values()), default=float("inf"))
 
     def close(self, reason: str, at: datetime) -> CallFacts:
-        """Close every port and write the final facts.  Never raises: what the disk refuses is flagged and logged."""
+        """Close every port; the final facts come back and are ``Durability``'s to save.  Never raises."""
         for index in list(self._open):
             self._close_stream(index)
         self.facts = replace(self.facts, state=CLOSED, ended_at=at, end_reason=reason)
-        try:
-            self.facts.save(self.directory)
-        except OSError as error:
-            self.facts = self.facts.flagged(FACTS_NOT_SAVED)
-            log.error("final facts not saved", extra={"facts": self._log_facts(error)})
         return self.facts
 
     def discard(self) -> None:
@@ -193,6 +184,3 @@ class Recording:
         self._documents += 1
         (self.directory / SIGNALLING_DIR / f"{self._documents:03}.{suffix}").write_bytes(body)
         self._bodies[suffix] = body
-
-    def _log_facts(self, error: OSError) -> dict[str, object]:
-        return {"recording": self.facts.recording_id, "why": error.strerror or type(error).__name__}

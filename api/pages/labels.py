@@ -73,6 +73,7 @@ FLAGS: Mapping[str, str] = {
     "roles assumed": "双方身份按先后推定",
     "interrupted": "录音曾中断，已从缓存恢复",
     "facts not saved": "通话事实未能写盘",
+    "spool not synced": "原始录音未能确认落盘",
     "call facts unreadable": "通话事实无法识读",
     "agent silent": "专员一方没有声音",
     "citizen silent": "市民一方没有声音",
