@@ -9,6 +9,7 @@ import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
 import api.pages.status
+import api.routes.calls
 import api.routes.findings
 import api.routes.operations
 import api.routes.orders
@@ -41,6 +42,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.orders.ENDPOINTS,
     *api.routes.findings.ENDPOINTS,
     *api.routes.reports.ENDPOINTS,
+    *api.routes.calls.ENDPOINTS,
     *api.routes.operations.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,

@@ -330,6 +330,26 @@ class CallQuery(Model):
     limit: int = Field(default=50, ge=1, le=200)
 
 
+class PauseBody(Model):
+    reason: str = Field(min_length=2, max_length=200)
+
+
+class ResumeBody(Model):
+    """Nothing needs to be said."""
+
+
+class PauseAnswer(Model):
+    """A wish to pause or resume; ``outcome`` is empty until the recorder has answered."""
+
+    id: UUID
+    recording_id: UUID
+    action: str
+    by: str
+    reason: str
+    asked_at: datetime
+    outcome: str
+
+
 class CallView(Model):
     id: UUID
     state: str
@@ -337,6 +357,7 @@ class CallView(Model):
     ended_at: datetime | None
     work_order: str
     note: str
+    pause: PauseAnswer | None = None
 
 
 class CallList(Model):

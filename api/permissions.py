@@ -25,6 +25,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "reports.see": _EVERYONE,
     "reports.issue": frozenset({AGENT, ADMIN}),
     "calls.see": _EVERYONE,
+    "calls.pause": frozenset({AGENT, ADMIN}),
     "jobs.see": _EVERYONE,
     "jobs.retry": frozenset({ADMIN}),
     "ledger.see": frozenset({AUDITOR}),

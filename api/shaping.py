@@ -17,6 +17,7 @@ from api.models import (
     OrderDetail,
     OrderSummary,
     PartyView,
+    PauseAnswer,
     RecordingDetail,
     RecordingSummary,
     RefusedRow,
@@ -26,6 +27,7 @@ from api.models import (
     TurnView,
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from archive.pausing import PauseRequest
 from archive.search import Hit
 from core.jobs import JobRow
 from core.ledger import LedgerRow
@@ -204,8 +206,14 @@ def job_view(row: JobRow) -> JobView:
     )
 
 
-def call_view(row: Call) -> CallView:
-    return CallView.model_validate(row, from_attributes=True)
+def call_view(row: Call, pause: PauseRequest | None = None) -> CallView:
+    """A signalled call; ``pause`` is the last request to pause or resume it."""
+    seen = CallView.model_validate(row, from_attributes=True)
+    return seen.model_copy(update={"pause": pause_answer(pause)}) if pause else seen
+
+
+def pause_answer(row: PauseRequest) -> PauseAnswer:
+    return PauseAnswer.model_validate(row, from_attributes=True)
 
 
 def hit_view(hit: Hit) -> HitView:

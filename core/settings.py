@@ -206,6 +206,9 @@ class Settings:
         _patterns,
         "Regular expressions, separated by spaces: a party whose number matches one is the agent",
     )
+    longest_pause: timedelta = _setting(
+        "600", _seconds(10, 86400), "Seconds after which a pause of recording that a person asked for ends by itself"
+    )
     media_timeout: timedelta = _setting(
         "300", _seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"
     )

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 import api.auth
 import archive.catalogue
+import archive.pausing
 import core.alerts
 import core.effective
 import core.heartbeats
@@ -33,6 +34,7 @@ METADATA = Base.metadata
 TABLE_MODULES = (
     api.auth,
     archive.catalogue,
+    archive.pausing,
     core.alerts,
     core.effective,
     core.heartbeats,

@@ -1,4 +1,4 @@
-"""What is going on: calls in progress, jobs, recordings that are missing."""
+"""What is going on: calls in progress, which can be paused; jobs; recordings that are missing."""
 
 from collections import Counter
 
@@ -6,11 +6,14 @@ from aiohttp import web
 
 from api import reading
 from api.context import context
-from api.endpoint import Endpoint
+from api.endpoint import Endpoint, parse_query
+from api.models import CallQuery, PauseBody
 from api.pages.rendering import render, see_other
+from api.routes.calls import calls, wish
 from api.routes.operations import retry_job
 from api.shaping import call_view, job_view
-from archive.catalogue import MISSING, SIGNALLED
+from archive.catalogue import MISSING
+from archive.pausing import PAUSE, RESUME
 from core.jobs import DONE, FAILED, QUEUED, RUNNING, counts
 
 
@@ -19,7 +22,6 @@ async def show_status(request: web.Request) -> web.Response:
         numbers = await counts(session)
         failed = await reading.list_jobs(session, FAILED, 50)
         waiting = await reading.list_jobs(session, QUEUED, 20)
-        calls = await reading.list_calls(session, SIGNALLED, 50)
         missing = await reading.list_calls(session, MISSING, 50)
         recordings = await reading.recordings_by_text_state(session)
     by_kind: dict[str, Counter[str]] = {}
@@ -32,7 +34,7 @@ async def show_status(request: web.Request) -> web.Response:
         states=(QUEUED, RUNNING, FAILED, DONE),
         failed=[job_view(row) for row in failed],
         retrying=[job_view(row) for row in waiting if row.error],
-        calls=[call_view(row) for row in calls],
+        calls=await calls(request, CallQuery(state="signalled", limit=50)),
         missing=[call_view(row) for row in missing],
         recordings=recordings,
     )
@@ -43,7 +45,21 @@ async def do_retry(request: web.Request) -> web.Response:
     return see_other("/status")
 
 
+async def do_pause(request: web.Request) -> web.Response:
+    form = await request.post()
+    asked = parse_query({"reason": str(form.get("reason", ""))}, PauseBody)
+    await wish(request, PAUSE, asked.reason)
+    return see_other("/status")
+
+
+async def do_resume(request: web.Request) -> web.Response:
+    await wish(request, RESUME, "")
+    return see_other("/status")
+
+
 ENDPOINTS = (
     Endpoint("GET", "/status", "calls.see", show_status),
+    Endpoint("POST", "/status/calls/{id}/pause", "calls.pause", do_pause),
+    Endpoint("POST", "/status/calls/{id}/resume", "calls.pause", do_resume),
     Endpoint("POST", "/status/jobs/{id}/retry", "jobs.retry", do_retry),
 )

@@ -1,4 +1,4 @@
-"""What runs: calls, jobs, the ledger, and what watches ask for."""
+"""What runs: jobs, the ledger, and what watches ask for."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,10 +9,10 @@ from api import reading
 from api.context import context
 from api.endpoint import Endpoint, answer, read_query
 from api.metrics import CONTENT_TYPE
-from api.models import CallList, CallQuery, Done, JobList, JobQuery, LedgerPage, LedgerQuery
+from api.models import Done, JobList, JobQuery, LedgerPage, LedgerQuery
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
-from api.shaping import call_view, job_view, ledger_view
+from api.shaping import job_view, ledger_view
 from core.errors import Unavailable
 from core.jobs import requeue
 
@@ -36,13 +36,6 @@ async def get_jobs(request: web.Request) -> web.Response:
 async def post_retry(request: web.Request) -> web.Response:
     await retry_job(request)
     return answer(Done())
-
-
-async def get_calls(request: web.Request) -> web.Response:
-    asked = read_query(request, CallQuery)
-    async with context(request).database.read() as session:
-        rows = await reading.list_calls(session, asked.state, asked.limit)
-    return answer(CallList(items=[call_view(row) for row in rows]))
 
 
 async def get_ledger(request: web.Request) -> web.Response:
@@ -85,7 +78,6 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/calls", "calls.see", get_calls, "通话 / signalled calls", CallQuery, answers=CallList),
     Endpoint("GET", "/api/v1/jobs", "jobs.see", get_jobs, "任务队列 / jobs", JobQuery, answers=JobList),
     Endpoint(
         "POST", "/api/v1/jobs/{id}/retry", "jobs.retry", post_retry, "重试失败的任务 / try a job again", answers=Done
