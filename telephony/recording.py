@@ -1,76 +1,124 @@
-"""One call while it is recorded: its facts, its directory in the spool, its open ports."""
+"""One call while it is recorded: its facts, its directory in the spool, the dialogs that bring it."""
 
+import logging
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
-from core.errors import Unavailable
-from telephony.call import CLOSED, SIGNALLING_DIR, CallFacts, Stream
+from telephony import pauses
+from telephony.call import CLOSED, SIGNALLING_DIR, UNKNOWN, CallFacts, Stream
+from telephony.leg import Leg
+from telephony.leg import Ports as Ports
+from telephony.sip.dialog import DialogKey
 from telephony.sip.message import readable
-from telephony.sip.sdp import Description, answer
-from telephony.siprec.binding import ROLES_ASSUMED, UNKNOWN, bind
-from telephony.siprec.metadata import Metadata
-from telephony.siprec.session import SessionRequest
+from telephony.sip.sdp import Description
+from telephony.siprec.binding import PARTY_CHANGED, Binding, bind
+from telephony.siprec.callers import Group
+from telephony.siprec.session import METADATA_FORBIDDEN, METADATA_UNREADABLE, SessionRequest
+from telephony.siprec.snapshot import Metadata
 
-METADATA_MISSING, METADATA_UNREADABLE = "metadata missing", "metadata unreadable"
-PARTY_CHANGED, NOT_ACKNOWLEDGED = "stream changed party", "not acknowledged"
+log = logging.getLogger(__name__)
 
-
-class Ports(Protocol):
-    """What a recording needs of ``rtp.capture``."""
-
-    def open(self, file: Path) -> int: ...
-
-    def close(self, port: int) -> Mapping[str, object]: ...
-
-    def quiet_seconds(self, port: int) -> float: ...
+METADATA_MISSING, NOT_ACKNOWLEDGED, FACTS_NOT_SAVED = "metadata missing", "not acknowledged", "facts not saved"
 
 
 class Recording:
-    """Begins when its directory can be written; ``apply`` follows the signalling, ``close`` ends it."""
+    """Begins when its directory can be written; dialogs ``join`` and ``leave``, ``apply`` follows the signalling of
+    each, ``close`` ends it."""
 
-    def __init__(
-        self, facts: CallFacts, spool_dir: Path, ports: Ports, agents: Sequence[re.Pattern[str]], host: str
-    ) -> None:
-        """``host`` is the address that answers name.  Raises ``OSError`` when the directory cannot be made."""
-        self.facts, self.host = facts, host
+    def __init__(self, facts: CallFacts, spool_dir: Path, ports: Ports, agents: Sequence[re.Pattern[str]]) -> None:
+        """Raises ``OSError`` when the directory cannot be made."""
+        self.facts = facts
         self.directory = spool_dir / str(facts.recording_id)
+        # Dialogs of one tie belong to one recording; empty: this one takes no further dialog.
+        self.tie = ""
         self._ports, self._agents = ports, agents
-        self._labels: dict[int, str] = {}
-        self._open: dict[int, int] = {}
+        self._legs: dict[DialogKey, Leg] = {}
+        self._left: list[Leg] = []
         self._metadata: Metadata | None = None
+        self._callers = Metadata()
+        self._speakers: dict[int, str] = {}
+        self._group = Group()
+        self._binding: Binding[str] | None = None
         self._lasting: tuple[str, ...] = ()
-        self._bodies: dict[str, bytes] = {}
-        self._documents = self._version = 0
+        self._bodies: dict[tuple[int, str, int], bytes] = {}
+        self._documents = 0
         self._saved: CallFacts | None = None
-        self._offered: frozenset[str] = frozenset()
-        # Files of streams that carried one party and then another.
-        self._mixed: set[str] = set()
-        self.sdp = b""
         try:
             (self.directory / SIGNALLING_DIR).mkdir(parents=True)
         except OSError:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
-    def apply(self, told: SessionRequest) -> None:
-        """Follow an INVITE or UPDATE; ``Unavailable``, for want of ports, leaves everything as it was."""
-        if told.offer is not None:
-            self._follow_offer(told.offer)
-        if told.metadata is not None:
-            self._metadata = self._metadata.updated(told.metadata) if self._metadata else told.metadata
-        elif told.raw_metadata:
-            self._flag(METADATA_UNREADABLE)
-        self.facts = replace(self._bound(), work_order=told.work_order or self.facts.work_order)
+    @property
+    def dialogs(self) -> tuple[DialogKey, ...]:
+        """The dialogs that still bring this call."""
+        return tuple(self._legs)
 
-    def store(self, told: SessionRequest) -> None:
-        """Write the bodies as received and, where they changed, the facts; raises ``OSError``."""
-        self._keep("sdp", told.raw_offer)
-        self._keep("xml", told.raw_metadata)
+    def join(self, key: DialogKey, host: str) -> None:
+        """A dialog begins to bring this call; ``host`` is the address that our SDP names to it."""
+        number = len(self._legs) + len(self._left)
+        session_id = (self.facts.recording_id.int >> 66) + number
+        self._legs[key] = Leg(number, self._ports, self.directory, host=host, session_id=session_id)
+        self.facts = replace(self.facts, dialogs=(*self.facts.dialogs, readable(key[0])))
+
+    def leave(self, key: DialogKey, at: datetime) -> bool:
+        """A dialog has ended, its streams close; True while others still bring the call."""
+        leg = self._legs.pop(key)
+        leg.close()
+        self._left.append(leg)
+        self._follow_hold("BYE", at)
+        self._settle()
+        return bool(self._legs)
+
+    def apply(self, key: DialogKey, told: SessionRequest, at: datetime) -> None:
+        """Follow an INVITE or UPDATE of a dialog; ``Unavailable``, for want of ports, leaves everything as it was."""
+        if told.offer is not None:
+            self._legs[key].follow(told.offer, self._files())
+        self._learn(key, told)
+        self._follow_hold(told.method, at)
+        self._settle()
+
+    def offer(self, key: DialogKey) -> None:
+        """Make ``sdp`` an offer of ours, for a gateway that asks for one; ``Unavailable`` for want of ports."""
+        self._legs[key].offer(self._files())
+        self._settle()
+
+    def answered(self, key: DialogKey, answer: Description, at: datetime) -> None:
+        """The gateway's answer to our offer has come (in its ACK)."""
+        self._legs[key].answered(answer)
+        self._follow_hold("ACK", at)
+        self._settle()
+
+    def sdp(self, key: DialogKey) -> bytes:
+        """What we last answered, or offered, in a dialog."""
+        return self._legs[key].sdp
+
+    def pause(self, at: datetime, by: str, reason: str) -> None:
+        """Stop recording until ``resume`` because a person asks (``by`` names them), or note that the gateway did."""
+        self.facts = replace(self.facts, pauses=pauses.begun(self.facts.pauses, at, by, reason))
+        self._settle()
+
+    def resume(self, at: datetime) -> None:
+        """Record again after a person's pause; the gateway ends its own."""
+        if pauses.lasting(self.facts.pauses, by_gateway=False):
+            for port in self._open_ports():
+                self._ports.resume(port)
+        self.facts = replace(self.facts, pauses=pauses.ended(self.facts.pauses, at, by_gateway=False))
+
+    def store(self, told: SessionRequest, key: DialogKey) -> None:
+        """Write the parts as received and, where they changed, the facts; raises ``OSError``."""
+        counts: dict[str, int] = {}
+        for suffix, content in told.raw:
+            counts[suffix] = counts.get(suffix, 0) + 1
+            self._keep((self._legs[key].number, suffix, counts[suffix]), content)
+        self.save()
+
+    def save(self) -> None:
+        """Write the facts if they changed; raises ``OSError``."""
         if self.facts != self._saved:
             self.facts.save(self.directory)
             self._saved = self.facts
@@ -82,105 +130,117 @@ class Recording:
 
     def quiet_seconds(self) -> float:
         """Seconds since the last packet on any stream; endless when no stream is open."""
-        return min((self._ports.quiet_seconds(port) for port in self._open.values()), default=float("inf"))
+        return min((leg.quiet_seconds() for leg in self._legs.values()), default=float("inf"))
 
     def close(self, reason: str, at: datetime) -> CallFacts:
-        """Close every port; the final facts come back and are ``Durability``'s to save.  Never raises."""
-        for index in list(self._open):
-            self._close_stream(index)
-        self.facts = replace(self.facts, state=CLOSED, ended_at=at, end_reason=reason)
+        """Close every port and write the final facts.  Never raises: what the disk refuses is flagged and logged."""
+        for key in list(self._legs):
+            self.leave(key, at)
+        paused = pauses.ended(pauses.ended(self.facts.pauses, at, by_gateway=True), at, by_gateway=False)
+        self.facts = replace(self.facts, state=CLOSED, ended_at=at, end_reason=reason, pauses=paused)
+        try:
+            self.facts.save(self.directory)
+        except OSError as error:
+            self.facts = self.facts.flagged(FACTS_NOT_SAVED)
+            log.error("final facts not saved", extra={"facts": self._log_facts(error)})
         return self.facts
 
     def discard(self) -> None:
         """Undo a beginning that failed: free the ports, remove the directory."""
-        for port in self._open.values():
-            self._ports.close(port)
-        self._open.clear()
+        for leg in self._legs.values():
+            leg.close()
+        self._legs.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _follow_offer(self, offer: Description) -> None:
-        wanted = {index: media.recordable() for index, media in enumerate(offer.media) if media.recordable()}
-        fresh = self._open_streams({index: offer.media[index].label for index in wanted if index not in self._open})
-        for index in [index for index in self._open if index not in wanted]:
-            self._close_stream(index)
-        self._open |= {index: stream.port for index, stream in fresh.items()}
-        self._labels = {index: offer.media[index].label for index in wanted}
-        self._offered = frozenset(media.label for media in offer.media)
-        streams = (*self.facts.streams, *fresh.values())
-        self.facts = replace(self.facts, streams=tuple(self._with_payloads(stream, wanted) for stream in streams))
-        self._version += 1
-        session_id = self.facts.recording_id.int >> 66
-        self.sdp = answer(offer, self._open, self.host, session_id=session_id, version=self._version)
+    def _learn(self, key: DialogKey, told: SessionRequest) -> None:
+        for flag in told.flags:
+            self._flag(flag)
+        if told.metadata is not None:
+            self._metadata = self._metadata.updated(told.metadata) if self._metadata else told.metadata
+        if told.callers.people.participants:
+            self._callers = self._callers.updated(told.callers.people)
+        self.tie = self.tie or told.callers.tie
+        self._speakers[self._legs[key].number] = told.callers.speaker
+        if told.group.rank < self._group.rank:
+            self._group = told.group
+        order = told.work_order or self.facts.work_order
+        self.facts = replace(self.facts, work_order=order, group=self._group.name)
 
-    def _open_streams(self, labels: Mapping[int, str]) -> dict[int, Stream]:
-        opened: dict[int, Stream] = {}
-        try:
-            for index, label in labels.items():
-                file = self._file_name(index, label, [stream.file for stream in opened.values()])
-                port = self._ports.open(self.directory / file)
-                opened[index] = Stream(readable(label), index, UNKNOWN, file, port)
-        except (Unavailable, OSError):
-            # All or nothing: the error goes on to whoever asked.
-            for stream in opened.values():
-                self._ports.close(stream.port)
-            raise
-        return opened
+    def _follow_hold(self, method: str, at: datetime) -> None:
+        """All streams inactive, held or sent from nowhere: the gateway pauses; any stream that flows ends that."""
+        legs = [leg for leg in self._legs.values() if leg.open_ports]
+        held = all(leg.held for leg in legs)
+        if legs and held:
+            reason = f"{method} with {' and '.join(dict.fromkeys(leg.held for leg in legs))}"
+            paused = pauses.begun(self.facts.pauses, at, pauses.GATEWAY, reason)
+        elif legs:
+            paused = pauses.ended(self.facts.pauses, at, by_gateway=True)
+        else:
+            paused = self.facts.pauses
+        self.facts = replace(self.facts, pauses=paused)
 
-    def _file_name(self, index: int, label: str, others: Sequence[str]) -> str:
-        taken = {stream.file for stream in self.facts.streams}.union(others)
-        stem = re.sub(r"[^A-Za-z0-9_-]", "_", label)[:40] or f"m{index}"
-        names = (f"{stem}.rtpdump", *(f"{stem}-{count}.rtpdump" for count in range(2, len(taken) + 3)))
-        return next(name for name in names if name not in taken)
-
-    def _with_payloads(self, stream: Stream, wanted: Mapping[int, Mapping[str, str]]) -> Stream:
-        if not self._is_open(stream):
-            return stream
-        agreed = {**stream.payload_types, **wanted[stream.index]}
-        return replace(stream, label=readable(self._labels[stream.index]), payload_types=agreed)
-
-    def _is_open(self, stream: Stream) -> bool:
-        return self._open.get(stream.index) == stream.port and not stream.received
-
-    def _close_stream(self, index: int) -> None:
-        received = dict(self._ports.close(self._open[index]))
+    def _settle(self) -> None:
+        """Bring the facts' streams, parties, roles and flags up to date."""
+        open_labels = {file: label for leg in self._legs.values() for file, label in leg.labels.items()}
+        everywhere = [*self._left, *self._legs.values()]
+        speakers = {
+            stream.file: alone
+            for leg in everywhere
+            if (alone := self._speakers.get(leg.number))
+            for stream in leg.streams
+        }
+        offered = frozenset(label for leg in everywhere for label in leg.offered)
+        binding = self._binding = bind(
+            open_labels,
+            self._metadata,
+            self._agents,
+            offered=offered,
+            callers=self._callers,
+            speakers=speakers,
+            before=self._binding,
+        )
+        if binding.changed:
+            self._flag(PARTY_CHANGED)
+        for leg in everywhere:
+            leg.streams = tuple(self._with_role(stream, binding) for stream in leg.streams)
+        streams = tuple(stream for leg in everywhere for stream in leg.streams)
+        flags = binding.flags if open_labels else tuple(self.facts.flags)
         self.facts = replace(
             self.facts,
-            streams=tuple(
-                replace(stream, received=received) if stream.index == index and self._is_open(stream) else stream
-                for stream in self.facts.streams
-            ),
+            streams=tuple(sorted(streams, key=lambda stream: stream.dialog)),
+            parties=binding.parties or self.facts.parties,
+            flags=tuple(dict.fromkeys((*self._lasting, *self._missing(), *flags))),
         )
-        del self._open[index]
+        if pauses.lasting(self.facts.pauses, by_gateway=False):
+            for port in self._open_ports():
+                self._ports.pause(port)
 
-    def _bound(self) -> CallFacts:
-        binding = bind(self._labels, self._metadata, self._agents, offered=self._offered)
-        streams = tuple(
-            replace(stream, role=self._role(stream, binding.roles.get(stream.index, UNKNOWN)))
-            for stream in self.facts.streams
-        )
-        missing = (METADATA_MISSING,) if self._metadata is None and METADATA_UNREADABLE not in self._lasting else ()
-        flags = tuple(dict.fromkeys((*self._lasting, *missing, *binding.flags)))
-        parties = binding.parties or self.facts.parties
-        return replace(self.facts, streams=streams, parties=parties, flags=flags)
+    def _missing(self) -> tuple[str, ...]:
+        unread = METADATA_UNREADABLE in self._lasting or METADATA_FORBIDDEN in self._lasting
+        return (METADATA_MISSING,) if self._metadata is None and not unread else ()
 
-    def _role(self, stream: Stream, told: str) -> str:
-        """The stream's role now.  One m-line that carried one party and now carries the other is of neither; a role
-        that was only assumed may be corrected."""
-        if not self._is_open(stream):
-            return stream.role
-        assumed = ROLES_ASSUMED in self.facts.flags
-        if not assumed and UNKNOWN not in (stream.role, told) and stream.role != told:
-            self._mixed.add(stream.file)
-            self._flag(PARTY_CHANGED)
-        return UNKNOWN if stream.file in self._mixed else told
+    def _with_role(self, stream: Stream, binding: Binding[str]) -> Stream:
+        """A closed stream keeps its role unless more is known now about those who spoke in it."""
+        spoken = binding.role_of(stream.file)
+        role = binding.roles.get(stream.file, spoken if spoken != UNKNOWN else stream.role)
+        return replace(stream, role=role)
+
+    def _files(self) -> tuple[str, ...]:
+        return tuple(stream.file for stream in self.facts.streams)
+
+    def _open_ports(self) -> tuple[int, ...]:
+        return tuple(port for leg in self._legs.values() for port in leg.open_ports)
 
     def _flag(self, flag: str) -> None:
         self._lasting = tuple(dict.fromkeys((*self._lasting, flag)))
 
-    def _keep(self, suffix: str, body: bytes) -> None:
-        """Store a body as received, unless it repeats the last of its kind (a session refresh)."""
-        if not body or self._bodies.get(suffix) == body:
+    def _keep(self, place: tuple[int, str, int], content: bytes) -> None:
+        """Store a part as received, unless it repeats the last in its place (a session refresh)."""
+        if not content or self._bodies.get(place) == content:
             return
         self._documents += 1
-        (self.directory / SIGNALLING_DIR / f"{self._documents:03}.{suffix}").write_bytes(body)
-        self._bodies[suffix] = body
+        (self.directory / SIGNALLING_DIR / f"{self._documents:03}.{place[1]}").write_bytes(content)
+        self._bodies[place] = content
+
+    def _log_facts(self, error: OSError) -> dict[str, object]:
+        return {"recording": self.facts.recording_id, "why": error.strerror or type(error).__name__}

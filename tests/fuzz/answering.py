@@ -10,8 +10,9 @@ from pathlib import Path
 from core.settings import Address
 from telephony.call import CallFacts
 from telephony.recorder import Recorder
+from telephony.sip.answer import answer
 from telephony.sip.message import Headers, Message, canonical
-from telephony.sip.sdp import Description, answer
+from telephony.sip.sdp import Description
 
 
 class Ports:
