@@ -1,12 +1,12 @@
 """Who may call: an address allow-list, digest authentication, either, both or neither.
 
 Both rules hold where both are set.  Only an INVITE is challenged: gateways probe with OPTIONS and have no credentials
-for it, and nothing else does anything outside a dialog.  A refused address gets 403, to OPTIONS as well, so that whoever
-set up the gateway sees at once what is wrong; the answer is no longer than the question, so nobody can amplify with it.
+for it, and nothing else does anything outside a dialog.  A refused address gets 403, to OPTIONS as well, so that
+whoever set up the gateway sees what is wrong; the answer is no longer than the question, so it amplifies nothing.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -15,15 +15,12 @@ from telephony.sip.dialog import Flow
 from telephony.sip.digest import ALGORITHMS, Account, Challenge, Credentials
 from telephony.sip.message import Headers, Request
 from telephony.sip.nonces import Nonces
+from telephony.sip.notes import Notes, Tell
 from telephony.sip.server import Reply
 
 NOT_ALLOWED = "address not in HUIYIN_SIP_ALLOW"
 WRONG_CREDENTIALS = "wrong user or password"
 UNREADABLE_CREDENTIALS = "credentials that cannot be read or were not asked for"
-_NOTE_SECONDS, _MOST_NOTED = 60.0, 1000
-
-# An address, why it was refused, and how often since this was last told.
-Refused = Callable[[str, str, int], None]
 
 
 class AccessControl:
@@ -35,14 +32,14 @@ class AccessControl:
         networks: Sequence[Network] = (),
         accounts: Mapping[str, Account] | None = None,
         own: Collection[str] = (),
-        refused: Refused = lambda host, why, times: None,
+        refused: Tell = lambda host, why, times: None,
     ) -> None:
         """``own`` are addresses of this machine, whose health checks (OPTIONS) are always let in; ``accounts`` None
-        asks for no authentication; ``refused`` hears of each refused address at most once a minute."""
+        asks for no authentication; ``refused`` hears of each refused address once a minute."""
         self.networks, self.accounts = tuple(networks), accounts
         self._own = frozenset(own)
         self._nonces = Nonces(secrets.token_bytes(32))
-        self._notes = _Notes(refused)
+        self._notes = Notes(refused)
         self._inside = lru_cache(4096)(self._is_inside)
 
     def admits_address(self, host: str) -> bool:
@@ -91,22 +88,3 @@ class AccessControl:
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)
-
-
-class _Notes:
-    """Tells of each address once a minute, with how often it was refused meanwhile; of a flood of addresses nothing."""
-
-    def __init__(self, tell: Refused) -> None:
-        self._tell = tell
-        self._told: dict[str, tuple[float, int]] = {}
-
-    def add(self, host: str, why: str, now: float) -> None:
-        told_at, untold = self._told.get(host, (float("-inf"), 0))
-        if now - told_at < _NOTE_SECONDS:
-            self._told[host] = told_at, untold + 1
-            return
-        if len(self._told) >= _MOST_NOTED:
-            self._told = {one: note for one, note in self._told.items() if now - note[0] < _NOTE_SECONDS}
-        if len(self._told) < _MOST_NOTED:
-            self._told[host] = now, 0
-            self._tell(host, why, untold + 1)

@@ -205,6 +205,11 @@ class StreamParser:
         self._head: Message | None = None
         self._searched = 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return self._head is not None or bool(self._buffer)
+
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """Messages that this chunk completes."""
         self._buffer += chunk

@@ -1,24 +1,26 @@
-"""The only SIP sockets: one UDP and one TCP listener on the same port for the server, one link for a client."""
+"""The server's sockets: UDP and TCP on one port, TLS on another; and one link for a client."""
 
 import asyncio
-import itertools
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from core.errors import Unavailable
 from core.settings import Address
+from telephony.sip.connections import Connections, Limits
 from telephony.sip.dialog import Flow
 from telephony.sip.message import Message, StreamParser, parse
 from telephony.sip.server import Send
+from telephony.sip.tls import Certificate
 
 log = logging.getLogger(__name__)
 
-# A peer that reads nothing must not fill our memory.
-_MAX_UNSENT = 1024 * 1024
 _RECEIVE_BUFFER = 4 * 1024 * 1024
+# linux/in.h: fragments are no error, so that an answer longer than the path's packets arrives.
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
 
 
 class Core(Protocol):
@@ -32,36 +34,51 @@ class Core(Protocol):
 
 
 class Listeners:
-    """Feeds a core from UDP and TCP, sends what it returns, and keeps its one timer."""
+    """Feeds a core from UDP, TCP and TLS, sends what it returns, and keeps its one timer."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(
+        self,
+        core: Core,
+        *,
+        certificate: Certificate | None = None,
+        admits: Callable[[str], bool] = lambda host: True,
+        limits: Limits | None = None,
+    ) -> None:
+        """``certificate`` opens TLS; ``admits`` says which addresses may open connections."""
+        self._core, self._certificate = core, certificate
         self._udp: asyncio.DatagramTransport | None = None
-        self._tcp: asyncio.Server | None = None
-        self._connections: dict[int, asyncio.Transport] = {}
-        self._numbers = itertools.count(1)
+        self._connections = Connections(self.on_message, admits, limits or Limits())
         self._timer: asyncio.TimerHandle | None = None
-        self.dropped = 0
+        self._dropped = 0
+        self.tls_address: Address | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams and connections that carried no SIP."""
+        return self._dropped + self._connections.dropped
+
+    @property
+    def open_connections(self) -> int:
+        """TCP and TLS connections that stand, handshakes included."""
+        return len(self._connections)
 
     async def start(self, bind: Address) -> Address:
-        """Listen; the address in force comes back (port 0 lets the system choose).  ``Unavailable`` if it is taken."""
+        """Listen; the address of UDP and TCP comes back (port 0 lets the system choose).  ``Unavailable`` if it or that
+        of TLS is taken."""
+        secure = None if self._certificate is None else _listening(self._certificate.bind)
+        try:
+            address, datagrams, plain = _pair(bind)
+        except Unavailable:
+            if secure is not None:
+                secure.close()
+            raise
         loop = asyncio.get_running_loop()
-        for _ in range(20 if bind.port == 0 else 1):
-            try:
-                self._udp, _ = await loop.create_datagram_endpoint(
-                    lambda: _Datagrams(self), local_addr=(bind.host, bind.port)
-                )
-                # A burst of INVITEs waits in the kernel while one call's facts are synced to disk.
-                self._udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-                host, port = self._udp.get_extra_info("sockname")[:2]
-                self._tcp = await loop.create_server(lambda: _Connection(self), bind.host, port)
-                return Address(host, port)
-            except OSError as error:
-                failure = error
-                if self._udp is not None:
-                    self._udp.close()
-                    self._udp = None
-        raise Unavailable("SIP cannot listen", address=bind, found=failure.strerror or failure)
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
+        self._connections.listen(plain)
+        if secure is not None and (certificate := self._certificate) is not None:
+            self.tls_address = Address(*secure.getsockname()[:2])
+            self._connections.listen(secure, lambda: certificate.context)
+        return address
 
     async def stop(self) -> None:
         """Close everything."""
@@ -69,38 +86,25 @@ class Listeners:
             self._timer.cancel()
         if self._udp is not None:
             self._udp.close()
-        for connection in list(self._connections.values()):
-            # A peer that does not read must not hold up the end.
-            if connection.get_write_buffer_size():
-                connection.abort()
-            else:
-                connection.close()
-        if self._tcp is not None:
-            self._tcp.close()
-            await self._tcp.wait_closed()
+        await self._connections.close()
 
     def send(self, sends: Iterable[Send]) -> None:
-        """Send now; what a closed connection would have carried is dropped, as a lost datagram is."""
+        """Send now; what a closed connection would have carried is lost, as a datagram may be."""
         for one in sends:
             if not one.flow.reliable:
                 if self._udp is not None and not self._udp.is_closing():
                     self._udp.sendto(one.data, (one.flow.host, one.flow.port))
-            elif connection := self._connections.get(one.flow.connection):
-                connection.write(one.data)
-                if connection.get_write_buffer_size() > _MAX_UNSENT:
-                    connection.abort()
+            elif not self._connections.send(one.flow.connection, one.data):
+                facts = {"peer": one.flow.host, "transport": one.flow.transport, "octets": len(one.data)}
+                log.info("not sent: the peer's connection is closed", extra={"facts": facts})
         self._set_timer()
 
     def on_message(self, message: Message, flow: Flow) -> None:
         self.send(self._core.receive(message, flow, time.monotonic()))
 
-    def on_connection(self, connection: asyncio.Transport) -> int:
-        number = next(self._numbers)
-        self._connections[number] = connection
-        return number
-
-    def on_disconnection(self, number: int) -> None:
-        self._connections.pop(number, None)
+    def on_noise(self, error: ValueError) -> None:
+        self._dropped += 1
+        log.debug("dropped a datagram that is no SIP message", extra={"facts": {"why": str(error)}})
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -116,6 +120,48 @@ class Listeners:
         self.send(self._core.fire(time.monotonic()))
 
 
+def _pair(bind: Address) -> tuple[Address, socket.socket, socket.socket]:
+    """A UDP and a TCP socket on one port; for port 0 on one that is free for both."""
+    for last in range(19, -1, -1):
+        datagrams = _bound(bind, socket.SOCK_DGRAM)
+        # A burst of INVITEs waits in the kernel while one call's facts are synced to disk.
+        datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        if datagrams.family == socket.AF_INET:
+            datagrams.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+        address = Address(*datagrams.getsockname()[:2])
+        try:
+            return address, datagrams, _listening(address)
+        except Unavailable:
+            datagrams.close()
+            if bind.port or not last:
+                raise
+    raise AssertionError
+
+
+def _listening(bind: Address) -> socket.socket:
+    return _bound(bind, socket.SOCK_STREAM)
+
+
+def _bound(bind: Address, kind: socket.SocketKind) -> socket.socket:
+    """A bound socket; ``Unavailable`` when the address is taken or not ours."""
+    try:
+        family, _, _, _, name = socket.getaddrinfo(bind.host, bind.port, type=kind, flags=socket.AI_PASSIVE)[0]
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        raise Unavailable("SIP cannot listen", address=bind, found=error.strerror or error) from None
+    try:
+        sock.setblocking(False)
+        if kind is socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(name)
+    except OSError as error:
+        sock.close()
+        raise Unavailable("SIP cannot listen", address=bind, found=error.strerror or error) from None
+    return sock
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, listeners: Listeners) -> None:
         self._listeners = listeners
@@ -127,40 +173,12 @@ class _Datagrams(asyncio.DatagramProtocol):
         try:
             message = parse(data)
         except ValueError as error:
-            self._listeners.dropped += 1
-            log.debug("dropped a datagram that is no SIP message", extra={"facts": {"why": str(error)}})
+            self._listeners.on_noise(error)
             return
         self._listeners.on_message(message, Flow("UDP", address[0], address[1]))
 
     def error_received(self, error: Exception) -> None:
         log.debug("a peer refused a datagram", extra={"facts": {"why": type(error).__name__}})
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, listeners: Listeners) -> None:
-        self._listeners, self._parser = listeners, StreamParser()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        host, port = transport.get_extra_info("peername")[:2]
-        self._flow = Flow("TCP", host, port, self._listeners.on_connection(transport))
-
-    def data_received(self, data: bytes) -> None:
-        # A double line break is a ping that wants a single one back (RFC 5626 §3.5.1).
-        if data == b"\r\n\r\n":
-            self._transport.write(b"\r\n")
-        try:
-            for message in self._parser.feed(data):
-                self._listeners.on_message(message, self._flow)
-        except ValueError as error:
-            # The end of a message that cannot be read is unknown, so the stream is lost.
-            self._listeners.dropped += 1
-            log.info("closed a connection that sent no SIP", extra={"facts": {"why": str(error)}})
-            self._transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._listeners.on_disconnection(self._flow.connection)
 
 
 def address_towards(host: str) -> str:
@@ -173,7 +191,7 @@ def address_towards(host: str) -> str:
 
 
 class Link:
-    """A client's way to one server: datagrams or one connection."""
+    """A client's way to one server: datagrams or one connection, TCP or TLS."""
 
     def __init__(self, transport: str) -> None:
         self.transport = transport.upper()
@@ -184,8 +202,8 @@ class Link:
         self._stream: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, target: Address, transport: str) -> "Link":
-        """Connect; ``Unavailable`` when nothing listens there."""
+    async def open(cls, target: Address, transport: str, context: ssl.SSLContext | None = None) -> "Link":
+        """Connect; TLS needs a ``context``.  ``Unavailable`` when nothing listens there or a certificate is refused."""
         link, loop = cls(transport), asyncio.get_running_loop()
         try:
             if link.transport == "UDP":
@@ -194,10 +212,13 @@ class Link:
                 )
                 name = link._datagrams.get_extra_info("sockname")
             else:
-                link._stream, _ = await loop.create_connection(lambda: _ClientStream(link), target.host, target.port)
+                secure = context if link.transport == "TLS" else None
+                link._stream, _ = await loop.create_connection(
+                    lambda: _ClientStream(link), target.host, target.port, ssl=secure
+                )
                 name = link._stream.get_extra_info("sockname")
         except OSError as error:
-            raise Unavailable("no SIP server answers there", address=target, found=error.strerror or error) from None
+            raise Unavailable("no SIP server answers there", address=target, found=_why(error)) from None
         link.local = Address(*name[:2])
         return link
 
@@ -241,3 +262,9 @@ class _ClientStream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._link.messages.put_nowait(None)
+
+
+def _why(error: OSError) -> object:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return getattr(error, "reason", None) or error.strerror or error
