@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
 
 from core.clock import require_utc
 
@@ -63,18 +62,13 @@ def _ipv4(address: str) -> int:
 
 
 class SpoolWriter:
-    """Appends records.  What the disk refuses stays in ``pending``, byte for byte, until it takes it.
-
-    ``append`` and ``flush`` belong to one thread; ``sync`` may be called from another.
-    """
+    """Appends records.  What the disk refuses stays in ``pending``, byte for byte, until it takes it."""
 
     def __init__(self, file: Path, header: SpoolHeader) -> None:
         self.pending = bytearray(bytes(header))
         self.refused = 0
         self.error = ""
-        self._closing = Lock()
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        self._open = True
 
     def append(self, packet: bytes | bytearray | memoryview, offset_ms: int, *, rtcp: bool = False) -> None:
         """Add one packet of 1 to 65,527 octets."""
@@ -99,22 +93,10 @@ class SpoolWriter:
             del self.pending[:written]
         return True
 
-    def sync(self) -> None:
-        """Wait until what was flushed is on the disk; harmless after ``close``."""
-        with self._closing:
-            if self._open:
-                try:
-                    os.fsync(self._file)
-                except OSError as error:
-                    self.error = error.strerror or str(error)
-
     def close(self) -> bool:
-        """Flush, sync and close; ``False`` when something is missing on the disk."""
+        """Flush and close; ``False`` when the operating system did not get everything.  Nobody waits for the disk."""
         complete = self.flush()
-        self.sync()
-        with self._closing:
-            self._open = False
-            os.close(self._file)
+        os.close(self._file)
         return complete and not self.refused
 
 
