@@ -212,5 +212,4 @@ def _encode(audio: Path, codec: Codec, lead_in: float, lead_out: float) -> list[
         raise Refused("a sound file to send must be 8000 Hz mono", file=audio, found=f"{rate} Hz {samples.shape}")
     before, after = round(lead_in * SAMPLE_RATE), round(lead_out * SAMPLE_RATE)
     after += -(before + len(samples) + after) % PACKET_SAMPLES
-    encoder = codec.encoder(PACKET_MS)
-    return [encoder.encode(packet) for packet in np.pad(samples, (before, after)).reshape(-1, PACKET_SAMPLES)]
+    return codec.payloads(np.pad(samples, (before, after)), PACKET_MS)

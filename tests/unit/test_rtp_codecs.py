@@ -55,10 +55,35 @@ def test_rows_stay_rows(codec: G711) -> None:
 def test_finds_codecs_as_sdp_writes_them() -> None:
     assert find("pcma/8000") is find("PCMA/8000/1") is find("PCMA") is PCMA
     assert find("PCMU/16000") is None
-    assert find("opus/48000/2") is None
+    assert find("PCMA/8000/2") is None
+    assert find("OPUS/48000") is find("opus/48000/2") is find("opus")
+    assert find("G722") is find("g722/8000")
+    assert find("G722/16000") is None
+    assert find("") is find("EVS/16000") is find("a/b/c/d") is None
+
+
+def test_wideband_codecs_say_so() -> None:
+    rates = {codec.rtpmap: codec.native_rate for codec in map(find, ("PCMA", "G722", "opus", "G729")) if codec}
+    assert rates == {"PCMA/8000": 8000, "G722/8000": 16000, "opus/48000": 48000, "G729/8000": 8000}
 
 
 def test_agreed_payload_types_go_before_static_ones() -> None:
-    assert by_payload_type({}) == {0: PCMU, 8: PCMA}
-    assert by_payload_type({"96": "PCMA/8000", "101": "telephone-event/8000"}) == {0: PCMU, 8: PCMA, 96: PCMA}
-    assert by_payload_type({"8": "opus/48000"}) == {0: PCMU}
+    static = {0: PCMU, 3: find("GSM"), 8: PCMA, 9: find("G722"), 18: find("G729")}
+    assert by_payload_type({}) == static
+    assert by_payload_type({"96": "PCMA/8000", "101": "telephone-event/8000"}) == static | {96: PCMA}
+    assert by_payload_type({"8": "opus/48000"}) == static | {8: find("opus")}
+    assert 8 not in by_payload_type({"8": "EVS/16000"})
+    assert all(codec.payload_type == number for number, codec in by_payload_type({}).items())
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("codec", [PCMA, PCMU])
+def test_a_decoder_gives_what_the_rows_give(codec: G711, rate: int) -> None:
+    sound = (8000 * np.sin(np.arange(1600) * 2 * np.pi * 500 / 8000)).astype(np.int16)
+    packets, decoder = codec.payloads(sound, 20), codec.decoder(rate)
+    made = np.concatenate([*decoder.decode(packets[:3]), *decoder.decode(packets[3:])])
+    assert [decoder.samples(packet) for packet in packets] == [rate // 50] * 10
+    expected = codec.decode(codec.encode(sound))
+    behind = made[decoder.delay :: rate // 8000].astype(int)
+    settled = slice(40, 1500)
+    assert np.abs(behind[settled] - expected[settled]).max() <= (0 if rate == 8000 else 300)

@@ -4,7 +4,7 @@ A codec gives fresh decoders, one for each source: ``codec.decoder(rate).decode(
 turns whole arrays besides (``codec.rows``).
 """
 
-from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE, Codec, Decoder, Encoder, Octets, Samples
+from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE, Codec, Decoder, Octets, Samples
 from telephony.rtp.codecs.g711 import PCMA, PCMU
 from telephony.rtp.codecs.registry import STATIC_PAYLOADS, by_payload_type, find
 
@@ -16,7 +16,6 @@ __all__ = [
     "WIDE_RATE",
     "Codec",
     "Decoder",
-    "Encoder",
     "Octets",
     "Samples",
     "by_payload_type",

@@ -16,6 +16,7 @@ Samples = NDArray[np.int16]
 # Samples a second of telephone sound, and of a file in which a stream is wideband.
 SAMPLE_RATE = 8000
 WIDE_RATE = 16000
+SENDABLE = "PCMA, PCMU, G722, opus, L16 or G726-32"
 
 
 class Decoder(Protocol):
@@ -41,16 +42,6 @@ class Decoder(Protocol):
         """Packets are missing before the next one."""
 
 
-class Encoder(Protocol):
-    """The state of one sender.  ``rate`` is that of the sound it takes, in samples a second."""
-
-    @property
-    def rate(self) -> int: ...
-
-    def encode(self, samples: Samples) -> bytes:
-        """One packet's payload; ``samples`` are as long as the packet time that the encoder was made for."""
-
-
 @dataclass(frozen=True)
 class Codec(ABC):
     """``encoding`` and ``clock_rate`` as in an SDP rtpmap; ``payload_type`` is the static one (RFC 3551 §6).
@@ -69,6 +60,11 @@ class Codec(ABC):
         return f"{self.encoding}/{self.clock_rate}"
 
     @property
+    def file_rate(self) -> int:
+        """The sample rate that a file needs to hold this sound: 8,000 or 16,000."""
+        return WIDE_RATE if self.native_rate > SAMPLE_RATE else SAMPLE_RATE
+
+    @property
     def rows(self) -> Callable[[Octets], Samples] | None:
         """For codecs without state: octets of any shape to samples of that shape, at ``native_rate``."""
         return None
@@ -77,6 +73,9 @@ class Codec(ABC):
     def decoder(self, rate: int) -> Decoder:
         """A decoder with fresh state that gives ``rate`` (8,000 or 16,000) samples a second."""
 
-    def encoder(self, packet_ms: int) -> Encoder:
-        """An encoder with fresh state for packets of ``packet_ms``; ``Refused`` where none is there."""
-        raise Refused("sound cannot be sent in this codec", found=self.rtpmap, expected="PCMA, PCMU, G722 or opus")
+    def payloads(self, sound: Samples, packet_ms: int) -> list[bytes]:
+        """A whole sound, at ``file_rate``, as packets of ``packet_ms``, the last one padded with silence.
+
+        ``Refused`` where we have no encoder, or the codec no such packets.
+        """
+        raise Refused("sound cannot be sent in this codec", found=self.rtpmap, expected=SENDABLE)

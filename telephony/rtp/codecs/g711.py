@@ -34,8 +34,10 @@ class G711(Codec):
     def decoder(self, rate: int) -> "TableDecoder":
         return TableDecoder(self, rate)
 
-    def encoder(self, packet_ms: int) -> "TableEncoder":
-        return TableEncoder(self)
+    def payloads(self, sound: Samples, packet_ms: int) -> list[bytes]:
+        packet = SAMPLE_RATE * packet_ms // 1000
+        whole = np.pad(sound, (0, -len(sound) % packet))
+        return [octets.tobytes() for octets in self.encode(whole).reshape(-1, packet)]
 
 
 class TableDecoder:
@@ -58,18 +60,6 @@ class TableDecoder:
 
     def gap(self) -> None:
         self._resampler.reset()
-
-
-class TableEncoder:
-    """Takes 8 kHz."""
-
-    rate = SAMPLE_RATE
-
-    def __init__(self, law: G711) -> None:
-        self._law = law
-
-    def encode(self, samples: Samples) -> bytes:
-        return self._law.encode(samples).tobytes()
 
 
 def _mulaw_to_linear() -> Samples:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
-from telephony.rtp.codecs.codec import SAMPLE_RATE, Codec
+from telephony.rtp.codecs.codec import Codec
+from telephony.rtp.codecs.framed import FRAME_CODECS
 from telephony.rtp.codecs.g711 import PCMA, PCMU
+from telephony.rtp.codecs.linear import LINEAR_CODECS
+from telephony.rtp.codecs.opus import OPUS
 
 # Audio payload types that need no rtpmap (RFC 3551 §6, table 4), known to us or not.
 STATIC_PAYLOADS: Mapping[str, str] = {
@@ -25,14 +28,19 @@ STATIC_PAYLOADS: Mapping[str, str] = {
     "17": "DVI4/22050",
     "18": "G729/8000",
 }
-_CODECS: tuple[Codec, ...] = (PCMU, PCMA)
-_by_rtpmap: Mapping[str, Codec] = {codec.rtpmap.upper(): codec for codec in _CODECS}
+_CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS)
+# Bare names mean the usual clock: the first of a name.
+_by_name: Mapping[str, Codec] = {
+    name.upper(): codec for codec in reversed(_CODECS) for name in (codec.encoding, codec.rtpmap)
+}
 
 
 def find(rtpmap: str) -> Codec | None:
     """The codec of an rtpmap (``pcma/8000``, ``PCMA/8000/1``) or of a bare encoding name, or ``None``."""
-    name, _, rest = rtpmap.upper().partition("/")
-    return _by_rtpmap.get(f"{name}/{rest.partition('/')[0] or SAMPLE_RATE}")
+    name, clock_rate, channels = (*rtpmap.upper().split("/"), "", "")[:3]
+    codec = _by_name.get(f"{name}/{clock_rate}") if clock_rate else _by_name.get(name)
+    # Opus always says two channels, whatever it carries (RFC 7587 §7).
+    return codec if codec is OPUS or channels in ("", "1") else None
 
 
 def by_payload_type(agreed: Mapping[str, str]) -> dict[int, Codec]:

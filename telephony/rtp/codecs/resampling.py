@@ -60,8 +60,8 @@ def _phases(half: int, factor: int) -> tuple[_Taps, ...]:
     places = np.arange(-half, half + 1)
     # The band ends where the lower rate's does; half of the transition is above it.
     taps = np.sinc(places / factor * 0.94) * np.kaiser(2 * half + 1, _KAISER_BETA)
-    taps = np.pad(taps / taps.sum(), (0, -len(taps) % factor)).astype(np.float32)
-    phases: list[_Taps] = [taps[phase::factor] for phase in range(factor)]
+    padded = np.pad(taps / taps.sum(), (0, -len(taps) % factor))
+    phases: list[_Taps] = [padded.astype(np.float32)[phase::factor] for phase in range(factor)]
     return tuple(phases)
 
 

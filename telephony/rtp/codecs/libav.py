@@ -1,0 +1,56 @@
+"""libavcodec, through PyAV: the one place that imports it.  Its errors become ``ValueError``."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import av
+import numpy as np
+
+from telephony.rtp.codecs.codec import Samples
+
+
+class LibavDecoder:
+    """One decoder with its state.  ``rate`` is what it gives, in samples a second, mono."""
+
+    def __init__(self, name: str, rate: int, **options: int) -> None:
+        self._context = _open(name, "r", rate, options)
+
+    def decode(self, data: bytes, expected: int) -> Samples:
+        """The sound of whole frames; ``ValueError`` unless it is as many samples as expected."""
+        # An empty packet would tell libavcodec that the stream has ended.
+        if not data:
+            return np.zeros(0, np.int16)
+        try:
+            frames = self._context.decode(av.Packet(data))
+        except av.error.FFmpegError:
+            # Nothing of this packet may come out with the next one.
+            self._context.flush_buffers()
+            raise ValueError("libavcodec cannot decode the payload") from None
+        sound = np.concatenate([_samples(frame) for frame in frames] or [np.zeros(0, np.int16)])
+        if len(sound) != expected:
+            raise ValueError("libavcodec decoded another length than the payload says")
+        return sound
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    """Mono: packed and planar are the same.  The plane is longer than its samples."""
+    return np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples)
+
+
+def _open(name: str, direction: Literal["r", "w"], rate: int, options: Mapping[str, int | str]) -> av.AudioCodecContext:
+    context = av.CodecContext.create(name, direction)
+    assert isinstance(context, av.AudioCodecContext)
+    context.sample_rate, context.layout = rate, "mono"
+    context.options = {key: str(value) for key, value in options.items()}
+    if direction == "w":
+        context.format = "s16"
+    context.open()
+    return context
+
+
+def encode(name: str, rate: int, sound: Samples, **options: int | str) -> list[bytes]:
+    """A whole sound as libavcodec's packets; an encoder that looks ahead gives one packet more."""
+    context = _open(name, "w", rate, options)
+    frame = av.AudioFrame.from_ndarray(sound[np.newaxis, :], format="s16", layout="mono")
+    frame.sample_rate = rate
+    return [bytes(packet) for given in (frame, None) for packet in context.encode(given)]
