@@ -1,100 +1,26 @@
 """The user agent server: requests in, answers out, with every rule of RFC 3261 that a recorder needs.
 
 Sans-IO: ``receive`` and ``fire`` take a time and return what to send.  The application answers through ``Application``
-at once, so an INVITE never waits in *proceeding* and a CANCEL always comes too late to change anything (§9.2).
+at once, so an INVITE never waits in *proceeding*, needs no provisional response (and so no PRACK, RFC 3262), and a
+CANCEL always comes too late to change anything (§9.2).
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import replace
 
+from telephony.sip.application import RETRY, Admission, Application, Reply, Send
+from telephony.sip.caller import Caller
 from telephony.sip.dialog import Dialog, DialogKey, Flow, key_for
-from telephony.sip.message import Headers, Message, Request, Response, parse
-from telephony.sip.transaction import GIVE_UP, T1, T2, Event, State, Transaction, event_of, key_of
+from telephony.sip.dialogs import Dialogs
+from telephony.sip.incoming import Incoming, Key
+from telephony.sip.message import Message, Request, Response
+from telephony.sip.multipart import read_parts
+from telephony.sip.responses import options, refuse_at_the_door, refuse_broken, refuse_within
+from telephony.sip.responses import respond as print_response
+from telephony.sip.session_timer import MIN_SE, SessionTimer, TooShort, agree, supports
+from telephony.sip.transaction import key_of
 
-ALLOW = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE")
-ACCEPT = "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed"
-SUPPORTED = ("siprec",)
-# 100rel needs nothing from a server that sends no provisional response.
-_TOLERATED = frozenset(("siprec", "record-aware", "100rel"))
-_KNOWN_METHODS = frozenset(("REGISTER", "SUBSCRIBE", "NOTIFY", "INFO", "REFER", "MESSAGE", "PUBLISH", "PRACK"))
-REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    405: "Method Not Allowed",
-    415: "Unsupported Media Type",
-    420: "Bad Extension",
-    481: "Call/Transaction Does Not Exist",
-    482: "Loop Detected",
-    488: "Not Acceptable Here",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    505: "Version Not Supported",
-}
-
-
-@dataclass(frozen=True)
-class Send:
-    """Bytes to send on a flow."""
-
-    flow: Flow
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the application answers."""
-
-    status: int
-    headers: Headers = ()
-    content_type: str = ""
-    body: bytes = b""
-
-
-class Admission(Protocol):
-    """Who may call at all: digest authentication, an address allow-list …"""
-
-    def check(self, request: Request, flow: Flow, now: float) -> Reply | None:
-        """None lets the request in.  Asked for all but ACK, CANCEL and what belongs to a dialog already admitted."""
-
-
-class Application(Protocol):
-    """What the server asks of whoever records.  Nothing may raise for what a peer sent."""
-
-    def invited(self, dialog: Dialog, request: Request) -> Reply:
-        """A new call; a 2xx makes the dialog."""
-
-    def changed(self, dialog: Dialog, request: Request) -> Reply:
-        """A re-INVITE or an UPDATE."""
-
-    def acknowledged(self, dialog: Dialog, request: Request) -> None:
-        """The ACK of a 2xx."""
-
-    def heard(self, dialog: Dialog) -> None:
-        """Any request within the dialog: the peer is alive."""
-
-    def ended(self, dialog: Dialog) -> None:
-        """A BYE, already answered."""
-
-    def unacknowledged(self, dialog: Dialog) -> bool:
-        """No ACK came for 32 seconds; the answer says whether to end the call with a BYE (§13.3.1.4)."""
-
-    def available(self) -> bool:
-        """Whether a new call would be taken (for OPTIONS)."""
-
-
-@dataclass
-class _Unacknowledged:
-    dialog: DialogKey
-    sequence: int
-    flow: Flow
-    data: bytes
-    again_at: float
-    over_at: float
-    interval: float = T1
+__all__ = ["RETRY", "Admission", "Application", "Reply", "Send", "Server"]
 
 
 class Server:
@@ -107,222 +33,191 @@ class Server:
         contact: Callable[[Flow], str],
         new_tag: Callable[[], str],
         admission: Admission | None = None,
+        session_expires: int = 0,
     ) -> None:
-        """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token; no admission lets all in."""
-        self._admission = admission
+        """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token; no admission lets all in.
+
+        ``session_expires`` is the session interval in seconds that we ask for where the peer does not; 0: none.
+        """
         self._application, self._contact, self._new_tag = application, contact, new_tag
-        self._transactions: dict[tuple[str, ...], tuple[Transaction, Flow]] = {}
-        self._merging: dict[tuple[str, str, str], tuple[str, ...]] = {}
-        self._clients: dict[tuple[str, ...], tuple[Transaction, Flow]] = {}
-        self._dialogs: dict[DialogKey, Dialog] = {}
-        self._waiting: dict[tuple[DialogKey, int], _Unacknowledged] = {}
+        self._admission, self._session_expires = admission, session_expires
+        self._incoming, self._dialogs = Incoming(), Dialogs()
+        self._caller = Caller(application, self._dialogs, contact=contact, new_tag=new_tag)
 
     @property
     def hanging_up(self) -> int:
         """How many BYEs of ours wait for an answer."""
-        return sum(transaction.state is State.PROCEEDING for transaction, _ in self._clients.values())
+        return self._caller.hanging_up
+
+    @property
+    def remembered(self) -> int:
+        """How many transactions and dialogs are kept."""
+        return len(self._incoming) + len(self._caller) + len(self._dialogs)
+
+    def session_lives(self, key: DialogKey) -> bool:
+        """Whether a session timer stands for the peer being alive."""
+        return self._dialogs.sessions.timer(key) is not None
 
     def receive(self, message: Message, flow: Flow, now: float) -> list[Send]:
         """Everything that a message leads to.  Never raises: what cannot be answered is dropped."""
         if isinstance(message, Response):
-            return self._receive_response(message, now)
+            return self._caller.receive(message, now)
         try:
             key = key_of(message)
             request = message.with_top_via(message.via.seen_from(flow.host, flow.port))
             reply_to = _reply_flow(request, flow)
         except ValueError:
-            return [] if message.method == "ACK" else _refuse_broken(message, flow)
-        if message.method == "ACK":
-            return self._receive_ack(request, key, flow, now)
-        if found := self._transactions.get(key):
-            return [Send(found[1], data) for data in found[0].on(Event.REPEATED, now)]
-        transaction = Transaction.server(request.method, reliable=flow.reliable)
-        response, dialog = self._answer(request, key, flow, now)
-        self._transactions[key] = transaction, reply_to
-        sends = [Send(reply_to, data) for data in transaction.respond(response, now)]
-        if request.method == "INVITE" and dialog is not None and response.status < 300:
-            self._await_ack(dialog, request.cseq.number, reply_to, bytes(response), now)
-        return sends
+            refusal = refuse_broken(message)
+            return [Send(flow, bytes(refusal))] if refusal else []
+        if request.method == "ACK":
+            self._receive_ack(request, key, flow, now)
+            return []
+        repeated = self._incoming.repeated(key, now)
+        return self._serve(request, key, flow, reply_to, now) if repeated is None else repeated
 
     def deadline(self) -> float | None:
         """The next moment at which ``fire`` has something to do."""
-        moments = [transaction.deadline() for transaction, _ in (*self._transactions.values(), *self._clients.values())]
-        waiting = [min(one.again_at, one.over_at) for one in self._waiting.values()]
-        return min((at for at in (*moments, *waiting) if at is not None), default=None)
+        moments = self._incoming.deadline(), self._caller.deadline(), self._dialogs.acknowledgements.deadline()
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def fire(self, now: float) -> list[Send]:
         """Retransmissions and timeouts that are due."""
-        sends: list[Send] = []
-        for table in (self._transactions, self._clients):
-            sends += _fire_all(table, now)
-        self._merging = {same: key for same, key in self._merging.items() if key in self._transactions}
-        for key, waiting in list(self._waiting.items()):
-            if now >= waiting.over_at:
-                del self._waiting[key]
-                dialog = self._dialogs.get(waiting.dialog)
-                if dialog is not None and self._application.unacknowledged(dialog):
-                    sends += self.hang_up(dialog.key, now)
-            elif now >= waiting.again_at:
-                waiting.interval = min(2 * waiting.interval, T2)
-                waiting.again_at = now + waiting.interval
-                sends.append(Send(waiting.flow, waiting.data))
-        return sends
+        sends = self._incoming.fire(now)
+        for due in self._dialogs.acknowledgements.due(now):
+            if isinstance(due, Send):
+                sends.append(due)
+            elif (dialog := self._dialogs.get(due)) is not None and self._application.unacknowledged(dialog):
+                sends += self.hang_up(due, now)
+        return sends + self._caller.fire(now)
 
     def hang_up(self, key: DialogKey, now: float) -> list[Send]:
         """End a dialog with a BYE of ours; an unknown dialog is nothing to do."""
-        dialog = self._forget(key)
-        if dialog is None:
-            return []
-        branch = self._new_tag()
-        _, request = dialog.request("BYE", branch=branch, sent_by=self._contact(dialog.flow))
-        transaction = Transaction.client(bytes(request), now, reliable=dialog.flow.reliable)
-        self._clients[f"z9hg4bk{branch}".lower(), "BYE"] = transaction, dialog.flow
-        return [Send(dialog.flow, bytes(request))]
+        return self._caller.hang_up(key, now)
 
-    def _receive_response(self, response: Response, now: float) -> list[Send]:
-        try:
-            key = (response.via.parameter("branch") or "").lower(), response.cseq.method
-        except ValueError:
-            return []
-        if found := self._clients.get(key):
-            transaction, flow = found
-            return [Send(flow, data) for data in transaction.on(event_of(response.status), now)]
-        return []
+    def probe(self, key: DialogKey, now: float) -> list[Send]:
+        """Ask within a dialog whether the peer is there; the application hears of an answer."""
+        return self._caller.probe(key, now)
 
-    def _receive_ack(self, request: Request, key: tuple[str, ...], flow: Flow, now: float) -> list[Send]:
-        found = self._transactions.get(key)
-        if found and found[0].state is not State.ACCEPTED:
-            return [Send(found[1], data) for data in found[0].on(Event.ACK, now)]
+    def _receive_ack(self, request: Request, key: Key, flow: Flow, now: float) -> None:
+        if self._incoming.acknowledged(key, now):
+            return
         try:
             request.require_complete()
             dialog = self._dialogs.get(key_for(request))
         except ValueError:
-            return []
-        if dialog is not None and (dialog.key, request.cseq.number) in self._waiting:
-            del self._waiting[dialog.key, request.cseq.number]
-            self._dialogs[dialog.key] = replace(dialog, flow=flow)
+            return
+        if dialog is not None and self._dialogs.acknowledgements.take(dialog.key, request.cseq.number):
+            self._dialogs.keep(replace(dialog, flow=flow))
             self._application.heard(dialog)
             self._application.acknowledged(dialog, request)
-        return []
 
-    def _answer(self, request: Request, key: tuple[str, ...], flow: Flow, now: float) -> tuple[Response, Dialog | None]:
+    def _serve(self, request: Request, key: Key, flow: Flow, reply_to: Flow, now: float) -> list[Send]:
         tag = self._new_tag()
         try:
-            request.require_complete()
-            if request.version != "SIP/2.0":
-                return self._response(request, Reply(505), tag, flow), None
-            if request.method == "CANCEL":
-                return self._cancel(request, key, tag, flow), None
-            if refusal := self._refuse_stranger(request, flow, now):
-                return self._response(request, refusal, tag, flow), None
-            if request.recipient.tag:
-                return self._answer_within(request, flow)
-            if request.method == "INVITE" and self._is_merged(request, key):
-                return self._response(request, Reply(482), tag, flow), None
-            return self._answer_outside(request, tag, flow)
+            reply, dialog = self._answer(request, key, tag, flow, now)
         except ValueError:
-            return self._response(request, Reply(400), tag, flow), None
+            reply, dialog = Reply(400), None
+        if request.method == "CANCEL" and reply.status == 200:
+            # Both answers carry the same To tag (§9.2).
+            tag = self._incoming.invite_tag(key) or tag
+        response = print_response(request, reply, tag=tag, contact=self._contact(flow), flow=flow)
+        sends = self._incoming.respond(key, request, response, reply_to, now)
+        if request.method == "INVITE" and dialog is not None and reply.status < 300:
+            offers = bool(reply.body) and not _carries_offer(request)
+            self._dialogs.acknowledgements.expect(dialog.key, request.cseq.number, sends[0], now, offers=offers)
+        return sends
 
-    def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> Reply | None:
-        # Our tag in the key is unguessable: who knows it was told it by an answer to somebody let in.
-        if self._admission is None or key_for(request) in self._dialogs:
-            return None
-        return self._admission.check(request, flow, now)
-
-    def _cancel(self, request: Request, key: tuple[str, ...], tag: str, flow: Flow) -> Response:
-        found = self._transactions.get((*key[:-1], "INVITE"))
-        if found is None:
-            return self._response(request, Reply(481), tag, flow)
-        # Both answers carry the same To tag (§9.2).
-        return self._response(request, Reply(200), parse(found[0].last).recipient.tag, flow)
-
-    def _is_merged(self, request: Request, key: tuple[str, ...]) -> bool:
-        """The same INVITE by another path (§8.2.2.2).  Other requests do no harm twice, and some gateways probe with
-        one CSeq for ever."""
-        same = request.sender.tag, request.call_id, str(request.cseq)
-        return self._merging.setdefault(same, key) != key
-
-    def _answer_outside(self, request: Request, tag: str, flow: Flow) -> tuple[Response, Dialog | None]:
-        reply = _refuse_extension(request) or _refuse_method(request)
-        dialog = None
-        if reply is None and request.method == "OPTIONS":
-            reply = Reply(200 if self._application.available() else 503, () if self._application.available() else RETRY)
-        elif reply is None and request.method == "INVITE":
-            dialog = Dialog.accept(request, tag, flow)
-            self._dialogs[dialog.key] = dialog
-            reply = self._application.invited(dialog, request)
-            if reply.status >= 300:
-                del self._dialogs[dialog.key]
-        return self._response(request, reply or Reply(481), tag, flow), dialog
-
-    def _answer_within(self, request: Request, flow: Flow) -> tuple[Response, Dialog | None]:
+    def _answer(self, request: Request, key: Key, tag: str, flow: Flow, now: float) -> tuple[Reply, Dialog | None]:
+        """The reply, and the dialog that it belongs to; ``ValueError`` for 400."""
+        request.require_complete()
+        if request.version != "SIP/2.0":
+            return Reply(505), None
+        if request.method == "CANCEL":
+            return Reply(481 if self._incoming.invite_tag(key) is None else 200), None
         dialog = self._dialogs.get(key_for(request))
-        if dialog is None:
-            return self._response(request, _refuse_method(request) or Reply(481), "", flow), None
+        if dialog is not None:
+            return self._answer_within(dialog, request, flow, now)
+        # A dialog's key holds our tag, which nobody can guess: who knows it was told by an answer to somebody let in.
+        if self._admission is not None and (refusal := self._admission.check(request, flow, now)):
+            return refusal, None
+        if request.recipient.tag:
+            return refuse_at_the_door(request) or Reply(481), None
+        if request.method == "INVITE" and self._incoming.is_merged(request, key):
+            return Reply(482), None
+        return self._answer_outside(request, tag, flow, now)
+
+    def _answer_outside(self, request: Request, tag: str, flow: Flow, now: float) -> tuple[Reply, Dialog | None]:
+        if refusal := refuse_at_the_door(request):
+            return refusal, None
+        if request.method == "OPTIONS":
+            return options(self._application.available()), None
+        if request.method != "INVITE":
+            return Reply(481), None
+        dialog = Dialog.accept(request, tag, flow)
+        self._dialogs.keep(dialog)
+        reply = self._refresh(dialog, request, self._application.invited, now)
+        if reply.status >= 300:
+            self._dialogs.forget(dialog.key)
+        return reply, dialog
+
+    def _answer_within(self, dialog: Dialog, request: Request, flow: Flow, now: float) -> tuple[Reply, Dialog]:
         try:
             dialog = dialog.follow(request, flow)
         except ValueError:
-            # §12.2.2: out of order within the dialog.
-            return self._response(request, Reply(500, RETRY), "", flow), None
-        self._dialogs[dialog.key] = dialog
+            # §12.2.2 and §14.2: it came after a later one.
+            return Reply(500, RETRY), dialog
+        self._dialogs.keep(dialog)
         self._application.heard(dialog)
-        reply = _refuse_extension(request) or _refuse_method(request)
-        if reply is None and request.method in ("INVITE", "UPDATE"):
-            reply = self._application.changed(dialog, request)
-        elif reply is None and request.method == "BYE":
-            self._forget(dialog.key)
-            self._application.ended(dialog)
-        return self._response(request, reply or Reply(200), "", flow), dialog
+        refusal = refuse_within(request) or self._refuse_crossing(dialog, request)
+        return refusal or self._do(dialog, request, now), dialog
 
-    def _forget(self, key: DialogKey) -> Dialog | None:
-        for waiting in [one for one in self._waiting if one[0] == key]:
-            del self._waiting[waiting]
-        return self._dialogs.pop(key, None)
+    def _do(self, dialog: Dialog, request: Request, now: float) -> Reply:
+        match request.method:
+            case "INVITE" | "UPDATE":
+                refreshed = dialog.refreshed(request)
+                reply = self._refresh(refreshed, request, self._application.changed, now)
+                if reply.status < 300:
+                    self._dialogs.keep(refreshed)
+                return reply
+            case "BYE":
+                self._dialogs.forget(dialog.key)
+                self._application.ended(dialog)
+            case "INFO":
+                self._application.informed(dialog, request)
+            case "PRACK":
+                # We sent nothing that it could acknowledge (RFC 3262 §3).
+                return Reply(481)
+        return Reply(200)
 
-    def _await_ack(self, dialog: Dialog, sequence: int, flow: Flow, data: bytes, now: float) -> None:
-        again_at, over_at = now + T1, now + GIVE_UP
-        self._waiting[dialog.key, sequence] = _Unacknowledged(dialog.key, sequence, flow, data, again_at, over_at)
+    def _refuse_crossing(self, dialog: Dialog, request: Request) -> Reply | None:
+        """491 while an offer of ours waits for its answer (§14.2, RFC 3311 §5.2)."""
+        offering = self._caller.offers(dialog.key) or self._dialogs.acknowledgements.offering(dialog.key)
+        crosses = request.method == "INVITE" or (request.method == "UPDATE" and _carries_offer(request))
+        return Reply(491) if offering and crosses else None
 
-    def _response(self, request: Request, reply: Reply, tag: str, flow: Flow) -> Response:
-        makes_dialog = reply.status < 300 and request.method in ("INVITE", "UPDATE")
-        headers = [*_copied(request, tag, record_route=makes_dialog), *reply.headers]
-        if makes_dialog:
-            # RFC 7866 §6.1.1: a recording server says so in its Contact.
-            headers.append(
-                ("Contact", f"<sip:huiyin@{self._contact(flow)};transport={flow.transport.lower()}>;+sip.srs")
-            )
-        if makes_dialog or reply.status in (405, 501) or request.method == "OPTIONS":
-            headers.append(("Allow", ", ".join(ALLOW)))
-        if makes_dialog or reply.status == 415 or request.method == "OPTIONS":
-            headers += [("Accept", ACCEPT), ("Supported", ", ".join(SUPPORTED))]
-        if reply.body:
-            headers.append(("Content-Type", reply.content_type))
-        return Response(reply.status, REASONS[reply.status], (*headers, ("Server", "Huiyin")), reply.body)
-
-
-RETRY: Headers = (("Retry-After", "10"),)
-
-
-def _fire_all(table: dict[tuple[str, ...], tuple[Transaction, Flow]], now: float) -> Iterable[Send]:
-    for key, (transaction, flow) in list(table.items()):
-        if (deadline := transaction.deadline()) is None or deadline > now:
-            continue
-        yield from (Send(flow, data) for data in transaction.fire(now))
-        if transaction.state is State.TERMINATED:
-            del table[key]
+    def _refresh(self, dialog: Dialog, request: Request, ask: Callable[[Dialog, Request], Reply], now: float) -> Reply:
+        """An INVITE or UPDATE: the application's reply, and the session timer that a 2xx agrees to."""
+        try:
+            timer = agree(request, self._session_expires)
+        except TooShort:
+            return Reply(422, (("Min-SE", str(MIN_SE)),))
+        reply = ask(dialog, request)
+        if reply.status >= 300:
+            return reply
+        self._dialogs.sessions.agree(dialog.key, timer, now)
+        return replace(reply, headers=(*reply.headers, *_timer_headers(timer, request)))
 
 
-def _refuse_extension(request: Request) -> Reply | None:
-    unknown = [option for option in request.values("Require") if option.lower() not in _TOLERATED]
-    if not unknown or request.method in ("ACK", "CANCEL"):
-        return None
-    return Reply(420, (("Unsupported", ", ".join(unknown)),))
+def _timer_headers(timer: SessionTimer | None, request: Request) -> tuple[tuple[str, str], ...]:
+    return timer.headers(supported=supports(request)) if timer else ()
 
 
-def _refuse_method(request: Request) -> Reply | None:
-    if request.method in ALLOW:
-        return None
-    return Reply(405 if request.method in _KNOWN_METHODS else 501)
+def _carries_offer(request: Request) -> bool:
+    try:
+        parts = read_parts(request.get("Content-Type", "application/sdp"), request.body)
+    except ValueError:
+        return False
+    return any(part.media_type == "application/sdp" for part in parts)
 
 
 def _reply_flow(request: Request, flow: Flow) -> Flow:
@@ -331,20 +226,3 @@ def _reply_flow(request: Request, flow: Flow) -> Flow:
     if flow.reliable or request.via.parameter("rport") is not None:
         return flow
     return replace(flow, port=request.via.port or 5060)
-
-
-def _copied(request: Request, tag: str, *, record_route: bool) -> Headers:
-    copied = [("Via", value) for value in request.values("Via")]
-    copied += [(name, request.get(name)) for name in ("From", "To", "Call-ID", "CSeq") if request.all(name)]
-    if tag and ";tag=" not in request.get("To").replace(" ", "").lower():
-        copied = [(name, f"{value};tag={tag}" if name == "To" else value) for name, value in copied]
-    if record_route:
-        copied += [("Record-Route", value) for value in request.values("Record-Route")]
-    return tuple(copied)
-
-
-def _refuse_broken(request: Request, flow: Flow) -> list[Send]:
-    """400 for a request whose Via cannot be read: back where it came from (§8.1.1 asks every request for a Via)."""
-    if not request.all("Via"):
-        return []
-    return [Send(flow, bytes(Response(400, REASONS[400], _copied(request, "", record_route=False))))]

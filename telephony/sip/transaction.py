@@ -1,4 +1,4 @@
-"""Server and client transactions as state tables (RFC 3261 §17.2, §17.1.2; RFC 6026 for the 2xx of an INVITE).
+"""Server and client transactions as state tables (RFC 3261 §17; RFC 6026 for the 2xx of an INVITE).
 
 An INVITE whose final response is 2xx goes to *accepted*: the transaction absorbs repeated INVITEs while the core
 repeats the 2xx until its ACK (§13.3.1.4).  Any other final response is repeated by the transaction itself (timer G)
@@ -30,14 +30,15 @@ class Event(StrEnum):
     SUCCESS = auto()
     FAILURE = auto()
     ACK = auto()
-    REPEAT_DUE = auto()  # timer G or E
-    OVER = auto()  # timers H, I, J, K, L, F
+    REPEAT_DUE = auto()  # timer G, E or A
+    OVER = auto()  # timers H, I, J, K, L, F, B, D, M
 
 
 class Act(StrEnum):
     SEND = auto()  # the last message again, or for the first time
     REPEAT = auto()  # start repeating on an unreliable transport
     SLOWER = auto()  # the next repetition after twice the time, at most T2
+    DOUBLE = auto()  # the next repetition after twice the time
     QUIET = auto()  # stop repeating
     EXPIRE = auto()  # 64 × T1 from now
     LINGER = auto()  # T4 from now on an unreliable transport, at once on a reliable one
@@ -85,6 +86,25 @@ CLIENT_TABLE: Table = {
     (S.COMPLETED, E.OVER): (S.TERMINATED, ()),
 }
 
+# An INVITE of ours within a dialog (§17.1.1, RFC 6026 §7.2).  A provisional answer does not lengthen timer B: a
+# re-INVITE that only refreshes needs nobody's decision.  After a failure the last message is the ACK; that of a 2xx is
+# the core's, which hears of every repeated 2xx.
+CLIENT_INVITE_TABLE: Table = {
+    (S.PROCEEDING, E.REPEAT_DUE): (S.PROCEEDING, (A.SEND, A.DOUBLE)),
+    (S.PROCEEDING, E.PROVISIONAL): (S.PROCEEDING, (A.QUIET,)),
+    (S.PROCEEDING, E.SUCCESS): (S.ACCEPTED, (A.QUIET, A.EXPIRE)),
+    (S.PROCEEDING, E.FAILURE): (S.COMPLETED, (A.SEND, A.QUIET, A.EXPIRE)),
+    (S.PROCEEDING, E.OVER): (S.TERMINATED, ()),
+    (S.COMPLETED, E.PROVISIONAL): (S.COMPLETED, ()),
+    (S.COMPLETED, E.SUCCESS): (S.COMPLETED, ()),
+    (S.COMPLETED, E.FAILURE): (S.COMPLETED, (A.SEND,)),
+    (S.COMPLETED, E.OVER): (S.TERMINATED, ()),
+    (S.ACCEPTED, E.PROVISIONAL): (S.ACCEPTED, ()),
+    (S.ACCEPTED, E.SUCCESS): (S.ACCEPTED, ()),
+    (S.ACCEPTED, E.FAILURE): (S.ACCEPTED, ()),
+    (S.ACCEPTED, E.OVER): (S.TERMINATED, ()),
+}
+
 
 @dataclass
 class Transaction:
@@ -103,9 +123,10 @@ class Transaction:
         return cls(INVITE_TABLE if method == "INVITE" else OTHER_TABLE, reliable)
 
     @classmethod
-    def client(cls, request: bytes, now: float, *, reliable: bool) -> "Transaction":
+    def client(cls, request: Request, now: float, *, reliable: bool) -> "Transaction":
         """A client transaction; the caller sends ``request`` now."""
-        transaction = cls(CLIENT_TABLE, reliable, last=request)
+        table = CLIENT_INVITE_TABLE if request.method == "INVITE" else CLIENT_TABLE
+        transaction = cls(table, reliable, last=bytes(request))
         transaction._do(Act.REPEAT, now)
         transaction._do(Act.EXPIRE, now)
         return transaction
@@ -139,8 +160,8 @@ class Transaction:
                 return self.last
             case Act.REPEAT:
                 self.repeat_at = None if self.reliable else now + self._interval
-            case Act.SLOWER:
-                self._interval = min(2 * self._interval, T2)
+            case Act.SLOWER | Act.DOUBLE:
+                self._interval = min(2 * self._interval, T2 if act is Act.SLOWER else GIVE_UP)
                 self.repeat_at = now + self._interval
             case Act.QUIET:
                 self.repeat_at = None

@@ -34,6 +34,15 @@ class Calls:
     def acknowledged(self, dialog: Dialog, request: Request) -> None:
         self.log.append("acknowledged")
 
+    def informed(self, dialog: Dialog, request: Request) -> None:
+        self.log.append("informed")
+
+    def description(self, dialog: Dialog) -> bytes:
+        return b"v=0\r\ns=ours\r\n"
+
+    def expired(self, dialog: Dialog) -> None:
+        self.log.append("expired")
+
     def heard(self, dialog: Dialog) -> None:
         self.log.append("heard")
 
@@ -194,7 +203,7 @@ def test_options_tells_what_is_supported_and_whether_calls_are_taken() -> None:
     assert response.status == 200
     assert {"INVITE", "UPDATE", "BYE"} <= set(response.values("Allow"))
     assert "application/rs-metadata+xml" in response.values("Accept")
-    assert response.values("Supported") == ["siprec"]
+    assert response.values("Supported") == ["siprec", "timer"]
     peer.calls.status = 503
     (response,) = peer.send(peer.text("OPTIONS", branch="2"))
     assert (response.status, response.get("Retry-After")) == (503, "10")
@@ -210,9 +219,9 @@ def test_other_methods_are_refused(method: str, status: int) -> None:
 
 def test_unknown_extensions_are_refused_by_name() -> None:
     peer = Peer()
-    (response,) = peer.send(peer.text("INVITE", "Require: siprec, 100rel, timer", "Require: gruu"))
-    assert (response.status, response.values("Unsupported")) == (420, ["timer", "gruu"])
-    (response,) = peer.send(peer.text("INVITE", "Require: siprec,100rel", branch="2", call_id="d"))
+    (response,) = peer.send(peer.text("INVITE", "Require: siprec, 100rel, path", "Require: gruu"))
+    assert (response.status, response.values("Unsupported")) == (420, ["path", "gruu"])
+    (response,) = peer.send(peer.text("INVITE", "Require: siprec,100rel,timer", branch="2", call_id="d"))
     assert response.status == 200
 
 
@@ -222,7 +231,7 @@ def test_unknown_extensions_are_refused_by_name() -> None:
         (b"CSeq: 1 INVITE", b"CSeq: 1 BYE"),
         (b"Call-ID: c\r\n", b""),
         (b"To: <sip:r@s>", b"To: <sip:r@s"),
-        (b"Contact: <sip:g@gw:5070>", b"Subject: none"),
+        (b"Contact: <sip:g@gw:5070>", b"Contact: <sip:g@gw:5070"),
         (b"Via: SIP/2.0/UDP gw:5070;branch=z9hG4bKINVITE1", b"Via: who knows"),
     ],
 )

@@ -64,12 +64,12 @@ def test_other_requests_get_the_same_answer_again(status: int) -> None:
 
 
 def test_a_client_request_is_repeated_until_answered() -> None:
-    transaction = Transaction.client(b"BYE", 0.0, reliable=False)
+    transaction = Transaction.client(request("BYE", "z9hG4bKa"), 0.0, reliable=False)
     assert drive(transaction, 4.0) == [0.5, 1.5, 3.5]
     transaction.on(Event.SUCCESS, 4.0)
     assert drive(transaction, 100) == []
     assert transaction.state is State.TERMINATED
-    unanswered = Transaction.client(b"BYE", 0.0, reliable=True)
+    unanswered = Transaction.client(request("BYE", "z9hG4bKa"), 0.0, reliable=True)
     assert drive(unanswered, GIVE_UP) == []
     assert unanswered.state is State.TERMINATED
 

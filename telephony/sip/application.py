@@ -1,0 +1,70 @@
+"""What the user agent server is to others: whom it asks (``Admission``, ``Application``) and what goes in and out."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from telephony.sip.dialog import Dialog, Flow
+from telephony.sip.message import Headers, Request
+
+# Also within what RFC 3261 §14.2 allows for a request that came too early: 0 to 10 seconds.
+RETRY: Headers = (("Retry-After", "10"),)
+
+
+@dataclass(frozen=True)
+class Send:
+    """Bytes to send on a flow."""
+
+    flow: Flow
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered."""
+
+    status: int
+    headers: Headers = ()
+    content_type: str = ""
+    body: bytes = b""
+
+
+class Admission(Protocol):
+    """Who may call at all: digest authentication, an address allow-list …"""
+
+    def check(self, request: Request, flow: Flow, now: float) -> Reply | None:
+        """None lets the request in.  Asked for all but ACK, CANCEL and what belongs to a dialog already admitted."""
+
+
+class Application(Protocol):
+    """What the server asks of whoever records.  Nothing may raise for what a peer sent."""
+
+    def invited(self, dialog: Dialog, request: Request) -> Reply:
+        """A new call; a 2xx makes the dialog.  An INVITE without an offer is answered with an offer of ours (§13.2.1),
+        whose answer comes with ``acknowledged``."""
+
+    def changed(self, dialog: Dialog, request: Request) -> Reply:
+        """A re-INVITE or an UPDATE; a re-INVITE without an offer is answered with our present description (§14.2)."""
+
+    def acknowledged(self, dialog: Dialog, request: Request) -> None:
+        """The ACK of a 2xx, once; its body answers an offer of ours."""
+
+    def informed(self, dialog: Dialog, request: Request) -> None:
+        """An INFO that was accepted (RFC 6086)."""
+
+    def heard(self, dialog: Dialog) -> None:
+        """Any request within the dialog, or an answer to one of ours: the peer is alive."""
+
+    def description(self, dialog: Dialog) -> bytes:
+        """Our present session description, for a refresh of ours by re-INVITE."""
+
+    def ended(self, dialog: Dialog) -> None:
+        """A BYE, already answered."""
+
+    def expired(self, dialog: Dialog) -> None:
+        """The session timer ran out or a refresh of ours found nobody (RFC 4028 §10); the BYE is on its way."""
+
+    def unacknowledged(self, dialog: Dialog) -> bool:
+        """No ACK came for 32 seconds; the answer says whether to end the call with a BYE (§13.3.1.4)."""
+
+    def available(self) -> bool:
+        """Whether a new call would be taken (for OPTIONS)."""
