@@ -5,7 +5,7 @@ changed, removed or reordered row is found by reading the log once (`check`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.clock import require_utc
 from core.database import Base, UtcDateTime
 from core.errors import Damaged
-from core.merkle import Frontier, leaf_hash
+from core.merkle import Frontier, completed, leaf_hash
+
+# Roots of subtrees are kept at every eighth level.
+NODE_LEVELS = 8
 
 
 class LedgerRow(Base):
@@ -31,6 +34,16 @@ class LedgerRow(Base):
     actor: Mapped[str] = mapped_column(String(120))
     subject: Mapped[str] = mapped_column(String(120), index=True)
     leaf: Mapped[str] = mapped_column(Text)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class LedgerNode(Base):
+    """The root of a perfect subtree of 256, 65,536 … leaves, so that a proof reads hundreds of rows, not millions."""
+
+    __tablename__ = "ledger_nodes"
+
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
@@ -75,7 +88,9 @@ async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
             "facts": dict(entry.facts),
         }
     )
-    after = before.append(leaf_hash(leaf.encode()))
+    digest = leaf_hash(leaf.encode())
+    after = before.append(digest)
+    session.add_all(_nodes(before, digest))
     session.add(
         LedgerRow(
             seq=before.size,
@@ -92,6 +107,12 @@ async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
     return before.size
 
 
+def _nodes(before: Frontier, digest: bytes) -> Iterator[LedgerNode]:
+    for level, root in completed(before, digest):
+        if level and level % NODE_LEVELS == 0:
+            yield LedgerNode(level=level, index=before.size >> level, root=root)
+
+
 async def _lock_head(session: AsyncSession) -> LedgerHead:
     """The head's row, locked until the transaction ends; made by whoever comes first, though several may at once."""
     query = select(LedgerHead).where(LedgerHead.id == 1).with_for_update().execution_options(populate_existing=True)
@@ -105,12 +126,14 @@ async def _lock_head(session: AsyncSession) -> LedgerHead:
 
 async def check(session: AsyncSession) -> Frontier:
     """Read the whole log and return its frontier; ``Damaged`` names the first row that is not what was written."""
-    tree = Frontier()
+    tree, nodes = Frontier(), list[tuple[int, int, bytes]]()
     rows = await session.stream_scalars(select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=1000))
     async for row in rows:
         if row.seq != tree.size:
             raise Damaged("a ledger row is missing", expected_seq=tree.size, found_seq=row.seq)
-        tree = tree.append(leaf_hash(row.leaf.encode()))
+        digest = leaf_hash(row.leaf.encode())
+        nodes += [(node.level, node.index, node.root) for node in _nodes(tree, digest)]
+        tree = tree.append(digest)
         if tree.root != row.root:
             raise Damaged(
                 "a ledger row was altered", seq=row.seq, expected_root=row.root.hex(), found_root=tree.root.hex()
@@ -119,6 +142,10 @@ async def check(session: AsyncSession) -> Frontier:
     head = await session.get(LedgerHead, 1)
     if (head.size if head else 0) != tree.size or (head and head.frontier != bytes(tree)):
         raise Damaged("the ledger was cut short", expected_size=head.size if head else 0, found_size=tree.size)
+    kept = await session.execute(select(LedgerNode.level, LedgerNode.index, LedgerNode.root))
+    if different := set(nodes) ^ {(level, index, root) for level, index, root in kept}:
+        level, index, _ = min(different)
+        raise Damaged("the ledger's inner hashes do not fit its rows", level=level, index=index)
     return tree
 
 

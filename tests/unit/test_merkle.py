@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.merkle import Frontier, leaf_hash, node_hash
+from core.merkle import (
+    Frontier,
+    completed,
+    consistency_ranges,
+    fold,
+    inclusion_ranges,
+    is_consistent,
+    leaf_hash,
+    node_hash,
+    perfect_parts,
+    root_from_inclusion,
+)
 
 # The eight leaves and nine tree heads that implementations of RFC 6962 are commonly checked with.
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -68,3 +79,80 @@ def test_a_frontier_of_the_wrong_length_is_refused(size: int, length: int) -> No
 def test_a_leaf_never_passes_for_a_node() -> None:
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
     assert leaf_hash(left + right) != node_hash(left, right)
+
+
+def path_defined(index: int, leaves: list[bytes]) -> list[bytes]:
+    """PATH of RFC 6962, section 2.1.1, word for word."""
+    if len(leaves) == 1:
+        return []
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if index < split:
+        return [*path_defined(index, leaves[:split]), defined(leaves[split:])]
+    return [*path_defined(index - split, leaves[split:]), defined(leaves[:split])]
+
+
+def subproof_defined(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
+    """SUBPROOF of RFC 6962, section 2.1.2, word for word."""
+    if old == len(leaves):
+        return [] if whole else [defined(leaves)]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if old <= split:
+        return [*subproof_defined(old, leaves[:split], whole), defined(leaves[split:])]
+    return [*subproof_defined(old - split, leaves[split:], False), defined(leaves[:split])]
+
+
+def hashes_of(ranges: list[tuple[int, int]], leaves: list[bytes]) -> list[bytes]:
+    return [defined(leaves[start:stop]) for start, stop in ranges]
+
+
+BYTES = [bytes([number]) for number in range(40)]
+
+
+@pytest.mark.parametrize("size", range(1, 41))
+def test_audit_paths(size: int) -> None:
+    leaves = BYTES[:size]
+    for index in range(size):
+        path = hashes_of(inclusion_ranges(index, size), leaves)
+        assert path == path_defined(index, leaves)
+        assert root_from_inclusion(leaf_hash(leaves[index]), index, size, path) == defined(leaves)
+        assert root_from_inclusion(leaf_hash(b"other"), index, size, path) != defined(leaves)
+
+
+@pytest.mark.parametrize("size", range(1, 41))
+def test_consistency_proofs(size: int) -> None:
+    leaves = BYTES[:size]
+    for old in range(1, size + 1):
+        path = hashes_of(consistency_ranges(old, size)[0], leaves)
+        assert path == subproof_defined(old, leaves, True)
+        assert is_consistent(old, defined(leaves[:old]), size, defined(leaves), path)
+        assert not is_consistent(old, defined([b"x", *leaves[1:old]]), size, defined(leaves), path)
+        if old < size:
+            assert not is_consistent(old, defined(leaves[:old]), size, defined([*leaves[:-1], b"x"]), path)
+            assert not is_consistent(old, defined(leaves[:old]), size, defined(leaves), path[1:])
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (3, 3), (-1, 3)])
+def test_no_path_outside_the_tree(index: int, size: int) -> None:
+    with pytest.raises(ValueError, match="not in a tree"):
+        inclusion_ranges(index, size)
+
+
+@pytest.mark.parametrize(("old", "size"), [(0, 3), (4, 3)])
+def test_no_consistency_with_what_is_no_part(old: int, size: int) -> None:
+    with pytest.raises(ValueError, match="not a part"):
+        consistency_ranges(old, size)
+
+
+def test_ranges_are_made_of_the_subtrees_that_leaves_complete() -> None:
+    """What a log keeps while it grows is all that its proofs need."""
+    kept: dict[tuple[int, int], bytes] = {}
+    tree = Frontier()
+    for leaf in BYTES:
+        for level, root in completed(tree, leaf_hash(leaf)):
+            kept[level, tree.size >> level] = root
+        tree = tree.append(leaf_hash(leaf))
+    for size in range(1, 41):
+        for index in range(size):
+            for start, stop in inclusion_ranges(index, size):
+                parts = perfect_parts(start, stop)
+                assert fold([kept[part] for part in parts]) == defined(BYTES[start:stop])
