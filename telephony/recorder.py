@@ -21,6 +21,7 @@ from core.ids import new_id
 from core.settings import Address, Settings
 from telephony.call import CallFacts
 from telephony.durability import FACTS_NOT_SAVED, Durability
+from telephony.entrance import Entrance
 from telephony.recording import NOT_ACKNOWLEDGED, Ports, Recording
 from telephony.sip.dialog import Dialog, DialogKey, Flow
 from telephony.sip.message import Request, readable
@@ -43,7 +44,7 @@ class CallObserver(Protocol):
 
 
 class Recorder:
-    """Takes calls on one address, UDP and TCP."""
+    """Takes calls on one address, UDP and TCP, and on another with TLS."""
 
     def __init__(
         self,
@@ -57,11 +58,13 @@ class Recorder:
         work_order_header: str = "X-Work-Order",
         media_timeout: timedelta = timedelta(seconds=300),
         room: Callable[[], str] = lambda: "",
+        entrance: Entrance | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """``media_host`` is told to gateways; a wildcard address is replaced by the one that faces the gateway.
 
         ``room`` says why no further call can be kept now; empty: it can.  It is asked often and must answer at once.
+        ``entrance`` says who may call, and opens TLS; without one everybody may.
         """
         self.address = bind
         self._media_host, self._spool_dir, self._capture, self._observer = media_host, spool_dir, capture, observer
@@ -75,8 +78,13 @@ class Recorder:
         self._idle.set()
         self._watch: asyncio.Task[None] | None = None
         self._durability = Durability(spool_dir, observer.finished)
-        self._server = Server(self, contact=self._contact, new_tag=lambda: secrets.token_hex(12))
-        self._listeners = Listeners(self._server)
+        self._entrance = entrance or Entrance()
+        self._server = Server(
+            self, contact=self._contact, new_tag=lambda: secrets.token_hex(12), admission=self._entrance.access
+        )
+        self._listeners = Listeners(
+            self._server, certificate=self._entrance.certificate, admits=self._entrance.admits
+        )
 
     @classmethod
     def from_settings(
@@ -87,7 +95,7 @@ class Recorder:
         clock: Clock = utc_now,
         room: Callable[[], str] = lambda: "",
     ) -> "Recorder":
-        """The recorder that the settings describe."""
+        """The recorder that the settings describe; ``SettingsError`` names a file of theirs that cannot be used."""
         return cls(
             bind=settings.sip_bind,
             media_host=settings.media_host,
@@ -98,6 +106,7 @@ class Recorder:
             work_order_header=settings.work_order_header,
             media_timeout=settings.media_timeout,
             room=room,
+            entrance=Entrance.from_settings(settings),
             clock=clock,
         )
 
@@ -105,6 +114,15 @@ class Recorder:
     def calls(self) -> tuple[CallFacts, ...]:
         """The facts of the calls in progress."""
         return tuple(recording.facts for recording in self._calls.values())
+
+    @property
+    def tls_address(self) -> Address | None:
+        """Where TLS listens, once it does."""
+        return self._listeners.tls_address
+
+    def reload(self) -> None:
+        """Read certificate and accounts again where their files have changed; calls and connections stay."""
+        self._entrance.reload()
 
     @property
     def dropped_messages(self) -> int:
@@ -273,7 +291,8 @@ class Recorder:
                     self._hang_up(key, "media timeout")
 
     def _contact(self, flow: Flow) -> str:
-        return str(Address(self._advertised(self.address.host, flow), self.address.port))
+        local = self.tls_address if flow.transport == "TLS" and self.tls_address is not None else self.address
+        return str(Address(self._advertised(local.host, flow), local.port))
 
     def _advertised(self, host: str, flow: Flow) -> str:
         if host not in _WILDCARDS:
