@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 RECORDING, CLOSED = "recording", "closed"
+AGENT, CITIZEN, UNKNOWN = "agent", "citizen", "unknown"
 FACTS_FILE = "call.json"
 _NEW_FACTS = FACTS_FILE + ".new"
 SIGNALLING_DIR = "signalling"

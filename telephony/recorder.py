@@ -28,7 +28,7 @@ from telephony.sip.message import Request, readable
 from telephony.sip.server import RETRY, Reply, Server
 from telephony.sip.transaction import GIVE_UP
 from telephony.sip.transport import Listeners, address_towards
-from telephony.siprec.session import SessionRequest, read_request
+from telephony.siprec.session import SessionRequest, UnknownEncoding, read_request
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Recorder:
     @property
     def calls(self) -> tuple[CallFacts, ...]:
         """The facts of the calls in progress."""
-        return tuple(recording.facts for recording in self._calls.values())
+        return tuple(recording.facts for recording in dict.fromkeys(self._calls.values()))
 
     @property
     def tls_address(self) -> Address | None:
@@ -182,17 +182,19 @@ class Recorder:
             return told
         if told.offer is None or not any(media.recordable() for media in told.offer.media):
             return Reply(488)
+        running = next((one for one in self._calls.values() if told.callers.tie and one.tie == told.callers.tie), None)
         try:
-            recording = self._begin(dialog, told)
+            recording = self._join(running, dialog, told) if running else self._begin(dialog, told)
         except (Unavailable, OSError) as error:
             log.error("call refused", extra={"facts": {"why": _why(error)}})
             return Reply(503, RETRY)
         self._calls[dialog.key] = recording
         self._idle.clear()
         self._heard[dialog.key] = time.monotonic()
-        log.info("call started", extra={"facts": _log_facts(recording.facts)})
-        self._observer.started(recording.facts)
-        return _session_reply(recording)
+        if not running:
+            log.info("call started", extra={"facts": _log_facts(recording.facts)})
+            self._observer.started(recording.facts)
+        return _session_reply(recording, dialog)
 
     def changed(self, dialog: Dialog, request: Request) -> Reply:
         recording = self._calls.get(dialog.key)
@@ -202,13 +204,14 @@ class Recorder:
         if isinstance(told, Reply):
             return told
         try:
-            recording.apply(told)
+            recording.apply(dialog.key, told, self._clock())
         except Unavailable as error:
             log.error("change of a call refused", extra={"facts": {**_log_facts(recording.facts), "why": _why(error)}})
             return Reply(503, RETRY)
-        self._store(recording, told)
+        self._store(recording, dialog.key, told)
         # Without an offer a re-INVITE asks for ours, an UPDATE for nothing (RFC 3261 §14.2, RFC 3311 §5.2).
-        return _session_reply(recording) if told.offer is not None or request.method == "INVITE" else Reply(200)
+        asked = told.offer is not None or request.method == "INVITE"
+        return _session_reply(recording, dialog) if asked else Reply(200)
 
     def acknowledged(self, dialog: Dialog, request: Request) -> None:
         """The media may come before and without the ACK: nothing to do."""
@@ -233,10 +236,10 @@ class Recorder:
     # Beginning and end of a recording.
 
     def _read(self, request: Request) -> SessionRequest | Reply:
-        if request.get("Content-Encoding", "identity").lower() != "identity":
-            return Reply(415)
         try:
             return read_request(request, self._header)
+        except UnknownEncoding:
+            return Reply(415, (("Accept-Encoding", "gzip, deflate, identity"),))
         except ValueError as error:
             log.info("request refused", extra={"facts": {"why": str(error)}})
             return Reply(400)
@@ -248,20 +251,30 @@ class Recorder:
             started_at=self._clock(),
             peer=f"{dialog.flow.transport} {Address(dialog.flow.host, dialog.flow.port)}",
         )
-        recording = Recording(
-            facts, self._spool_dir, self._capture, self._agents, self._advertised(self._media_host, dialog.flow)
-        )
+        recording = Recording(facts, self._spool_dir, self._capture, self._agents)
         try:
-            recording.apply(told)
-            recording.store(told)
+            recording.join(dialog.key, self._advertised(self._media_host, dialog.flow))
+            recording.apply(dialog.key, told, facts.started_at)
+            recording.store(dialog.key, told)
         except (Unavailable, OSError):
             recording.discard()
             raise
         return recording
 
-    def _store(self, recording: Recording, told: SessionRequest) -> None:
+    def _join(self, recording: Recording, dialog: Dialog, told: SessionRequest) -> Recording:
+        """A further dialog of a call that is already recorded."""
+        recording.join(dialog.key, self._advertised(self._media_host, dialog.flow))
         try:
-            recording.store(told)
+            recording.apply(dialog.key, told, self._clock())
+        except (Unavailable, OSError):
+            recording.leave(dialog.key, self._clock())
+            raise
+        self._store(recording, dialog.key, told)
+        return recording
+
+    def _store(self, recording: Recording, key: DialogKey, told: SessionRequest | None = None) -> None:
+        try:
+            recording.store(key, told) if told else recording.save()
         except OSError as error:
             # The call goes on: its sound may still find room, and its end writes the facts again.
             recording.flag(FACTS_NOT_SAVED)
@@ -271,6 +284,10 @@ class Recorder:
         self._heard.pop(key, None)
         recording = self._calls.pop(key, None)
         if recording is None:
+            return
+        if recording.leave(key, self._clock()):
+            # The other dialogs of the call go on.
+            self._store(recording, key)
             return
         facts = recording.close(reason, self._clock())
         log.info("call ended", extra={"facts": _log_facts(facts)})
@@ -303,8 +320,8 @@ class Recorder:
             return host
 
 
-def _session_reply(recording: Recording) -> Reply:
-    return Reply(200, content_type="application/sdp", body=recording.sdp)
+def _session_reply(recording: Recording, dialog: Dialog) -> Reply:
+    return Reply(200, content_type="application/sdp", body=recording.sdp(dialog.key))
 
 
 def _why(error: Unavailable | OSError) -> str:

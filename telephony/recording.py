@@ -1,6 +1,5 @@
 """One call while it is recorded: its facts, its directory in the spool, the dialogs that bring it."""
 
-import logging
 import re
 import shutil
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from telephony import pauses
 from telephony.call import CLOSED, SIGNALLING_DIR, UNKNOWN, CallFacts, Stream
 from telephony.leg import Leg
 from telephony.leg import Ports as Ports
+from telephony.sip.crypto import redacted
 from telephony.sip.dialog import DialogKey
 from telephony.sip.message import readable
 from telephony.sip.sdp import Description
@@ -20,9 +20,7 @@ from telephony.siprec.callers import Group
 from telephony.siprec.session import METADATA_FORBIDDEN, METADATA_UNREADABLE, SessionRequest
 from telephony.siprec.snapshot import Metadata
 
-log = logging.getLogger(__name__)
-
-METADATA_MISSING, NOT_ACKNOWLEDGED, FACTS_NOT_SAVED = "metadata missing", "not acknowledged", "facts not saved"
+METADATA_MISSING, NOT_ACKNOWLEDGED = "metadata missing", "not acknowledged"
 
 
 class Recording:
@@ -97,19 +95,25 @@ class Recording:
         """What we last answered, or offered, in a dialog."""
         return self._legs[key].sdp
 
-    def pause(self, at: datetime, by: str, reason: str) -> None:
-        """Stop recording until ``resume`` because a person asks (``by`` names them), or note that the gateway did."""
-        self.facts = replace(self.facts, pauses=pauses.begun(self.facts.pauses, at, by, reason))
-        self._settle()
-
-    def resume(self, at: datetime) -> None:
-        """Record again after a person's pause; the gateway ends its own."""
+    def pause(self, at: datetime, by: str, reason: str) -> bool:
+        """Stop recording until ``resume`` because a person asks (``by`` names them); False if somebody already did."""
         if pauses.lasting(self.facts.pauses, by_gateway=False):
-            for port in self._open_ports():
-                self._ports.resume(port)
-        self.facts = replace(self.facts, pauses=pauses.ended(self.facts.pauses, at, by_gateway=False))
+            return False
+        self.facts = replace(self.facts, pauses=pauses.begun(self.facts.pauses, at, by, reason))
+        for port in self._open_ports():
+            self._ports.pause(port)
+        return True
 
-    def store(self, told: SessionRequest, key: DialogKey) -> None:
+    def resume(self, at: datetime) -> bool:
+        """Record again after a person's pause; False if there was none.  The gateway ends its own."""
+        if not pauses.lasting(self.facts.pauses, by_gateway=False):
+            return False
+        for port in self._open_ports():
+            self._ports.resume(port)
+        self.facts = replace(self.facts, pauses=pauses.ended(self.facts.pauses, at, by_gateway=False))
+        return True
+
+    def store(self, key: DialogKey, told: SessionRequest) -> None:
         """Write the parts as received and, where they changed, the facts; raises ``OSError``."""
         counts: dict[str, int] = {}
         for suffix, content in told.raw:
@@ -133,16 +137,11 @@ class Recording:
         return min((leg.quiet_seconds() for leg in self._legs.values()), default=float("inf"))
 
     def close(self, reason: str, at: datetime) -> CallFacts:
-        """Close every port and write the final facts.  Never raises: what the disk refuses is flagged and logged."""
+        """Close every port; the final facts come back and are ``Durability``'s to save.  Never raises."""
         for key in list(self._legs):
             self.leave(key, at)
         paused = pauses.ended(pauses.ended(self.facts.pauses, at, by_gateway=True), at, by_gateway=False)
         self.facts = replace(self.facts, state=CLOSED, ended_at=at, end_reason=reason, pauses=paused)
-        try:
-            self.facts.save(self.directory)
-        except OSError as error:
-            self.facts = self.facts.flagged(FACTS_NOT_SAVED)
-            log.error("final facts not saved", extra={"facts": self._log_facts(error)})
         return self.facts
 
     def discard(self) -> None:
@@ -236,11 +235,9 @@ class Recording:
 
     def _keep(self, place: tuple[int, str, int], content: bytes) -> None:
         """Store a part as received, unless it repeats the last in its place (a session refresh)."""
+        content = redacted(content)
         if not content or self._bodies.get(place) == content:
             return
         self._documents += 1
         (self.directory / SIGNALLING_DIR / f"{self._documents:03}.{place[1]}").write_bytes(content)
         self._bodies[place] = content
-
-    def _log_facts(self, error: OSError) -> dict[str, object]:
-        return {"recording": self.facts.recording_id, "why": error.strerror or type(error).__name__}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 Parameters = tuple[tuple[str, str | None], ...]
 
 _VIA = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([\w.!%*+`'~-]+)\s+(\[[^\]]+\]|[^\s:;\[\]]+)\s*(?::\s*([0-9]{1,5}))?\s*", re.I)
-_USER = re.compile(r"^(?:sips?|tel):/{0,2}(?P<user>[^@;?>]*)(?P<at>@)?", re.I)
+_SCHEME = re.compile(r"(sips?|tel):/{0,2}(.*)", re.I | re.S)
 
 
 # Two bytes of GBK as ``surrogateescape`` shows them: the second may be a backslash, which then escapes nothing.
@@ -155,9 +155,15 @@ def _unquoted(text: str) -> str:
 
 
 def user_of(uri: str) -> str:
-    """The user part of a SIP or tel URI without visual separators; empty where there is none."""
-    found = _USER.match(uri.strip())
-    if not found or not (found["at"] or uri.strip().lower().startswith("tel:")):
-        return ""
-    user = re.sub(r"%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), found["user"].partition(":")[0])
+    """The user part of a SIP or tel URI without visual separators; empty where there is none.
+
+    Read as gateways write it: without a scheme, with parameters in the user part, or a bare number without a host.
+    """
+    text = uri.strip().strip("<>")
+    scheme, rest = found.groups() if (found := _SCHEME.match(text)) else ("", text)
+    user, at, _ = rest.partition("?")[0].rpartition("@")
+    if not at:
+        user = rest if (scheme or "").lower() == "tel" or re.fullmatch(r"\+?[0-9]{3,}", rest.partition(";")[0]) else ""
+    user = re.split("[;:]", user, maxsplit=1)[0]
+    user = re.sub(r"%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), user)
     return re.sub(r"[ ().-]", "", user) if re.fullmatch(r"\+?[\d ().-]+", user) else user

@@ -1,114 +1,135 @@
-"""Recording metadata (RFC 7865 and the drafts that gateways still send) → participants and streams.
+"""Recording metadata documents (RFC 7865, its drafts, vendors' dialects) → participants, streams, group.
 
-Elements are matched by local name, whatever the namespace.  Draft dialects differ in where an attribute is called
-``id`` or ``participant_id``, and in whether ``send`` stands in the participant or in an association beside it; both
-are read.
+Elements are matched by local name, whatever the namespace.  Dialects differ in where an id stands (``stream_id``,
+``id``, a child element), and in whether ``send`` stands in the participant or in an association beside it; all are
+read.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml.ElementTree import fromstring
+from dataclasses import replace
+from datetime import UTC, datetime
+from xml.etree.ElementTree import Element
 
 from telephony.sip.header import user_of
+from telephony.siprec.snapshot import Metadata, Participant
+from telephony.siprec.xml import read_xml
 
 MEDIA_TYPES = frozenset(("application/rs-metadata+xml", "application/rs-metadata"))
-_DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml[^>]*\?>")
+DAMAGED, CLOCK_NOT_SET, NO_ZONE = "metadata damaged", "gateway clock not set", "metadata times without zone"
+TOO_MANY = "metadata names too many people"
+_ASSOCIATIONS = ("participant", "participantsessionassoc", "participantstreamassoc", "participantstream")
+# Elements stand at most this deep in any dialect; a document nested deeper is walked no further.
+_DEPTH = 8
+_MOST_PEOPLE = 100
 _MAX_VALUE = 120
-
-
-@dataclass(frozen=True)
-class Participant:
-    """One person: address of record, its user part as ``number``, the name as told."""
-
-    id: str
-    aor: str = ""
-    number: str = ""
-    name: str = ""
-    sends: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """Participants in document order, stream id → label, and whatever extension elements hold (name → text)."""
-
-    participants: tuple[Participant, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
-    extensions: dict[str, str] = field(default_factory=dict)
-    partial: bool = False
-
-    def speakers(self, label: str) -> tuple[Participant, ...]:
-        """Who sends the stream of a label."""
-        streams = {stream for stream, its_label in self.labels.items() if its_label == label}
-        return tuple(one for one in self.participants if streams.intersection(one.sends))
-
-    def extension(self, name: str) -> str:
-        """The text of an extension element or labelled field, by local name in any case; empty if there is none."""
-        return self.extensions.get(name.lower(), "")
-
-    def updated(self, newer: "Metadata") -> "Metadata":
-        """After a later document: a partial one (RFC 7865 §6.1.1) changes what it names, a complete one replaces."""
-        if not newer.partial:
-            return newer
-        known = {one.id: one for one in self.participants}
-        for one in newer.participants:
-            known[one.id] = _updated(known.get(one.id), one)
-        return Metadata(tuple(known.values()), {**self.labels, **newer.labels}, {**self.extensions, **newer.extensions})
-
-
-def _updated(old: Participant | None, new: Participant) -> Participant:
-    if old is None:
-        return new
-    return replace(
-        old,
-        aor=new.aor or old.aor,
-        number=new.number or old.number,
-        name=new.name or old.name,
-        sends=new.sends or old.sends,
-    )
+# A clock that says otherwise was never set.
+_PLAUSIBLE = range(2000, 2100)
 
 
 def parse_metadata(body: bytes) -> Metadata:
-    """Read a metadata document.  ``ValueError`` when it is not XML, is dangerous XML, or names nothing of a call."""
-    root = _read(body)
-    sends: dict[str, list[str]] = {}
-    people: dict[str, Participant] = {}
-    labels: dict[str, str] = {}
-    for element in root.iter():
-        name, key = _local(element.tag), _identity(element)
-        if name == "participant" and key:
-            people[key] = _participant(element, key, people.get(key))
-        elif name == "stream" and key and (label := _text_of(element, "label") or element.get("label", "")):
-            labels[key] = label
-        if name in ("participant", "participantstreamassoc", "participantstream"):
-            sends.setdefault(key, []).extend(_sent(element))
-    if not people and not labels:
+    """Read a metadata document.  ``ValueError`` when it is not XML, has a DTD, or names nothing of a call."""
+    root, repaired = read_xml(body)
+    reader = _Reader()
+    for element in _within(root):
+        reader.read(element)
+    if not reader.people and not reader.labels:
         raise ValueError("the recording metadata names neither participant nor stream")
-    participants = tuple(replace(one, sends=tuple(dict.fromkeys(sends.get(key, ())))) for key, one in people.items())
-    return Metadata(participants, labels, _extensions(root), _text_of(root, "datamode").lower() == "partial")
+    if repaired:
+        reader.flags.append(DAMAGED)
+    return Metadata(
+        reader.participants(),
+        reader.labels,
+        _extensions(root),
+        _text_of(root, "datamode").lower() == "partial",
+        group=reader.group,
+        session=reader.sip_session or reader.session,
+        released=frozenset(reader.released),
+        flags=tuple(dict.fromkeys(reader.flags)),
+    )
 
 
-def _read(body: bytes) -> Element:
-    for text in _readings(body):
+class _Reader:
+    """Collects what a document says, element by element."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, Participant] = {}
+        self.labels: dict[str, str] = {}
+        self.flags: list[str] = []
+        self.released: set[tuple[str, str]] = set()
+        self.group = self.session = self.sip_session = ""
+        self._sends: dict[str, list[str]] = {}
+        self._times: dict[str, list[tuple[str, datetime]]] = {}
+
+    def read(self, element: Element) -> None:
+        name, key = _local(element.tag), _identity(element)
+        if name == "participant":
+            # A participant without an id is one all the same.
+            key = key or f"#{len(self.people) + 1}"
+            self._add(_participant(element, key))
+        elif name == "stream" and (label := _text_of(element, "label") or element.get("label", "").strip()):
+            self.labels[key or f"#{len(self.labels) + 1}"] = label
+        elif name in ("group", "group-ref", "group_id", "groupid"):
+            self.group = self.group or (key or ("" if len(element) else _text(element)))[:_MAX_VALUE]
+        elif name == "session":
+            self.session = self.session or key[:_MAX_VALUE]
+        elif name == "sipsessionid":
+            self.sip_session = self.sip_session or _text(element)[:_MAX_VALUE]
+        if name in _ASSOCIATIONS:
+            self._associate(name, key, element)
+
+    def _add(self, one: Participant) -> None:
+        if len(self.people) >= _MOST_PEOPLE and one.id not in self.people:
+            self.flags.append(TOO_MANY)
+            return
+        self.people[one.id] = one.after(self.people[one.id]) if one.id in self.people else one
+
+    def _associate(self, name: str, key: str, element: Element) -> None:
+        sent, ended = _sent(element), False
+        for child in element:
+            mark = _local(child.tag)
+            if mark in ("associate-time", "disassociate-time") and (moment := self._moment(_text(child))):
+                ended = ended or mark == "disassociate-time"
+                # When a stream begins or ends, its sender is in the call and stays.
+                if not name.startswith("participantstream"):
+                    self._times.setdefault(key, []).append((mark, moment))
+        if ended and name.startswith("participantstream"):
+            self.released |= {(key, stream) for stream in sent}
+        else:
+            self._sends.setdefault(key, []).extend(sent)
+
+    def _moment(self, text: str) -> datetime | None:
         try:
-            root: Element = fromstring(text)
-        except (ParseError, ValueError, LookupError):
-            # Not well-formed, forbidden (entities, a DTD), or in an encoding that expat does not know.
-            continue
-        return root
-    raise ValueError("the recording metadata is not well-formed XML")
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if moment.year not in _PLAUSIBLE:
+            self.flags.append(CLOCK_NOT_SET)
+            return None
+        if moment.tzinfo is None:
+            self.flags.append(NO_ZONE)
+            return moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+
+    def participants(self) -> tuple[Participant, ...]:
+        return tuple(self._complete(one) for one in self.people.values())
+
+    def _complete(self, one: Participant) -> Participant:
+        joined = [at for mark, at in self._times.get(one.id, ()) if mark == "associate-time"]
+        left = [at for mark, at in self._times.get(one.id, ()) if mark == "disassociate-time"]
+        gone = bool(left) and max(left) >= max(joined, default=max(left))
+        return replace(
+            one,
+            sends=tuple(dict.fromkeys(self._sends.get(one.id, ()))),
+            joined_at=min(joined, default=None),
+            left_at=max(left) if gone else None,
+        )
 
 
-def _readings(body: bytes) -> Iterator[bytes | str]:
-    yield body
-    # Chinese gateways send GBK, declared (which expat cannot read) or not.
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            yield _DECLARATION.sub("", body.decode(encoding))
-        except UnicodeDecodeError:
-            continue
+def _within(element: Element, depth: int = _DEPTH) -> Iterator[Element]:
+    yield element
+    if depth:
+        for child in element:
+            yield from _within(child, depth - 1)
 
 
 def _local(tag: object) -> str:
@@ -116,39 +137,47 @@ def _local(tag: object) -> str:
 
 
 def _identity(element: Element) -> str:
-    """``participant_id``, ``stream_id`` … of the RFC, ``id`` of the drafts."""
-    attributes = {_local(name): value.strip() for name, value in element.attrib.items()}
+    """``participant_id``, ``stream_id`` … of the RFC, ``id`` of the drafts as attribute or child element."""
+    given = {_local(name): value.strip() for name, value in element.attrib.items()}
     own = f"{_local(element.tag)}_id"
-    return attributes.get(own) or attributes.get("participant_id") or attributes.get("id") or ""
+    found = given.get(own) or given.get("participant_id") or given.get("participant") or given.get("id")
+    return found or next((_text(child) for child in element if _local(child.tag) in (own, "id")), "")
 
 
-def _participant(element: Element, key: str, known: Participant | None) -> Participant:
-    named = next((one for one in element.iter() if _local(one.tag) == "nameid"), None)
+def _participant(element: Element, key: str) -> Participant:
+    named = next((one for one in _within(element) if _local(one.tag) == "nameid"), None)
     aor = (named.get("aor", "") if named is not None else "") or _text_of(element, "aor") or element.get("aor", "")
     name = _text_of(element, "name") or _text_of(element, "displayname")
-    found = Participant(key, aor.strip(), user_of(aor), name)
-    return _updated(known, found)
+    return Participant(key, aor.strip()[: 4 * _MAX_VALUE], user_of(aor)[:_MAX_VALUE], name)
 
 
 def _sent(element: Element) -> list[str]:
     """Stream ids in ``send`` elements: text of the RFC, ``id`` attributes and nested references of the drafts."""
     found: list[str] = []
-    for send in (one for one in element.iter() if _local(one.tag) == "send"):
-        found += [text for one in send.iter() if (text := (one.text or "").strip() or _identity(one))]
+    for send in (one for one in _within(element) if _local(one.tag) == "send"):
+        found += [text for one in _within(send) if (text := (one.text or "").strip() or _identity(one))]
     return found
 
 
+def _text(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
 def _text_of(element: Element, name: str) -> str:
-    found = next((one for one in element.iter() if _local(one.tag) == name), None)
-    return " ".join("".join(found.itertext()).split())[:_MAX_VALUE] if found is not None else ""
+    found = next((one for one in _within(element) if _local(one.tag) == name), None)
+    return _text(found)[:_MAX_VALUE] if found is not None else ""
 
 
 def _extensions(root: Element) -> dict[str, str]:
-    """Every element's text by local name, and by its ``label`` or ``name`` attribute (vendors' call data); the last
-    of a name wins."""
+    """Text by local name, and by a ``label`` or ``name`` attribute (vendors' call data); the last of a name wins.
+
+    Only of elements at most one level above the text, where every vendor has it.
+    """
     found: dict[str, str] = {}
-    for element in root.iter():
-        text = " ".join("".join(element.itertext()).split())
+    for element in _within(root):
+        if any(len(child) for child in element):
+            continue
+        text = _text(element)
         if not text or len(text) > _MAX_VALUE:
             continue
         found[_local(element.tag)] = text

@@ -1,55 +1,136 @@
-"""What one request of a recording session says, read once: offer, metadata, work order (RFC 7866, section 6)."""
+"""What one request of a recording session says, read once (RFC 7866, section 6)."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from telephony.sip.message import Request, readable
+from telephony.sip.message import Request, decode, encode, readable
 from telephony.sip.multipart import Part, read_parts
 from telephony.sip.sdp import Description, parse_sdp
-from telephony.siprec.metadata import MEDIA_TYPES, Metadata, parse_metadata
+from telephony.siprec.callers import Callers, Group, read_callers, read_group
+from telephony.siprec.metadata import MEDIA_TYPES, parse_metadata
+from telephony.siprec.snapshot import Metadata
 
+METADATA_UNREADABLE, METADATA_FORBIDDEN = "metadata unreadable", "metadata has a DTD"
+BODY_DAMAGED, SDP_DAMAGED, SEVERAL_OFFERS = "message body damaged", "SDP damaged", "several SDP parts"
+_SDP = "application/sdp"
 _XML = frozenset(("application/xml", "text/xml"))
 _MAX_WORK_ORDER = 64
 
 
+class UnknownEncoding(ValueError):
+    """The only description is in a Content-Encoding that we cannot undo (415)."""
+
+
 @dataclass(frozen=True)
 class SessionRequest:
-    """``offer`` and ``metadata`` are None where absent; ``raw_metadata`` is kept even when it cannot be read."""
+    """``offer`` (the answer to ours, in an ACK) and ``metadata`` are None where absent.
 
+    ``raw`` holds every part as received, with a suffix for its file name: nothing that a gateway sent is lost.
+    """
+
+    method: str
     offer: Description | None
-    raw_offer: bytes
     metadata: Metadata | None
-    raw_metadata: bytes
+    raw: tuple[tuple[str, bytes], ...]
     work_order: str
+    callers: Callers
+    group: Group
+    flags: tuple[str, ...]
 
 
 def read_request(request: Request, work_order_header: str) -> SessionRequest:
-    """Raises ``ValueError`` when the body is no body or its SDP no SDP; broken metadata is never an error."""
-    parts = read_parts(request.get("Content-Type", "application/sdp"), request.body)
-    raw_offer = _first(part.content for part in parts if part.media_type == "application/sdp")
-    raw_metadata = _first(part.content for part in parts if _is_metadata(part))
-    metadata = _metadata(raw_metadata)
+    """Raises ``ValueError`` when a description is there and not one of its lines can be used, ``UnknownEncoding`` when
+    it cannot be decoded; broken metadata is never an error."""
+    parts = read_parts(request.get("Content-Type"), request.body, encoding=request.get("Content-Encoding"))
+    offer, flags = _offer([part for part in parts if part.media_type == _SDP])
+    metadata, more = _metadata(sorted((part for part in parts if _is_metadata(part)), key=_preference))
+    raw = tuple((_suffix(part), part.content) for part in parts)
+    flags += more
+    if any(part.damaged for part in parts):
+        flags, raw = (*flags, BODY_DAMAGED), (*raw, ("body", request.body))
     told = request.get(work_order_header) or (metadata.extension(work_order_header) if metadata else "")
     return SessionRequest(
-        parse_sdp(raw_offer) if raw_offer else None, raw_offer, metadata, raw_metadata, _work_order(told)
+        request.method,
+        offer,
+        metadata,
+        raw,
+        _work_order(told),
+        read_callers(request),
+        read_group(request, metadata),
+        flags,
     )
 
 
+def _offer(parts: Sequence[Part]) -> tuple[Description | None, tuple[str, ...]]:
+    """The description with the most lines that we can take; the first of equals."""
+    readable_parts = [part.content for part in parts if not part.encoding]
+    if parts and not readable_parts:
+        raise UnknownEncoding("the description is in an unknown encoding")
+    read = [_description(content) for content in readable_parts]
+    found = [(offer, repaired) for offer, repaired in read if offer is not None]
+    if not found:
+        if parts:
+            raise ValueError("the description cannot be read")
+        return None, ()
+    offer, repaired = max(found, key=lambda one: sum(bool(media.recordable()) for media in one[0].media))
+    flags = (SDP_DAMAGED,) if repaired else ()
+    return offer, flags + ((SEVERAL_OFFERS,) if len(found) > 1 else ())
+
+
+def _description(content: bytes) -> tuple[Description | None, bool]:
+    for repaired, text in ((False, content), (True, _repaired(content))):
+        try:
+            return parse_sdp(text), repaired
+        except ValueError:
+            continue
+    return None, True
+
+
+def _repaired(content: bytes) -> bytes:
+    """Only the lines that a description can have.  A broken m-line keeps its place, so that the answer's fit."""
+    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", decode(content))]
+    kept = [_repaired_line(line) for line in lines if re.match(r"[a-z]=", line) and not line.startswith("v=")]
+    kept = [line for line in kept if line]
+    return encode("\r\n".join(("v=0", *kept, ""))) if any(line.startswith("m=") for line in kept) else b""
+
+
+def _repaired_line(line: str) -> str:
+    if line.startswith("c="):
+        return line if re.fullmatch(r"c=IN\s+IP[46]\s+\S+", line, re.I) else ""
+    found = re.fullmatch(r"m=(\S+)\s+(\d{1,5})(?:/\d+)?\s+\S+((?:\s+\S+)*)", line)
+    if line.startswith("m=") and not (found and int(found[2]) < 65536):
+        return "m=audio 0 RTP/AVP 0"
+    return line
+
+
 def _is_metadata(part: Part) -> bool:
-    return part.media_type in MEDIA_TYPES or part.disposition == "recording-session" or part.media_type in _XML
+    named = part.media_type in MEDIA_TYPES or part.disposition == "recording-session" or part.media_type in _XML
+    return named and part.media_type != _SDP
 
 
-def _first(contents: Iterable[bytes]) -> bytes:
-    return next(iter(contents), b"")
+def _preference(part: Part) -> tuple[bool, bool]:
+    return part.media_type not in MEDIA_TYPES, part.disposition != "recording-session"
 
 
-def _metadata(raw: bytes) -> Metadata | None:
-    if not raw:
-        return None
-    try:
-        return parse_metadata(raw)
-    except ValueError:
-        return None
+def _metadata(parts: Iterable[Part]) -> tuple[Metadata | None, tuple[str, ...]]:
+    flags: tuple[str, ...] = ()
+    for part in parts:
+        try:
+            metadata = parse_metadata(part.content)
+        except ValueError as error:
+            flags = (METADATA_FORBIDDEN if "DTD" in str(error) else METADATA_UNREADABLE,)
+            continue
+        return metadata, metadata.flags
+    return None, flags
+
+
+def _suffix(part: Part) -> str:
+    """``sdp``, ``xml``, or the subtype of whatever else a gateway sends (``gtd``)."""
+    if part.media_type == _SDP:
+        return "sdp"
+    subtype = part.media_type.rpartition("/")[2]
+    return "xml" if _is_metadata(part) else re.sub(r"[^a-z0-9]+", "-", subtype).strip("-")[:30] or "part"
 
 
 def _work_order(text: str) -> str:

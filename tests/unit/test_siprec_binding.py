@@ -5,7 +5,7 @@ import re
 import pytest
 
 from telephony.siprec.binding import ROLES_ASSUMED, bind
-from telephony.siprec.metadata import Metadata, Participant
+from telephony.siprec.snapshot import Metadata, Participant
 
 AGENTS = (re.compile(r"^\d{3,6}$"), re.compile(r"^(010)?12345\d*$"))
 

@@ -1,0 +1,33 @@
+"""When a call was not recorded on purpose: by the gateway, which sends nothing, or by a person, for whom we stop."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from telephony.call import Pause
+
+GATEWAY = "gateway"
+
+Pauses = tuple[Pause, ...]
+
+
+def lasting(pauses: Sequence[Pause], *, by_gateway: bool) -> bool:
+    """Whether a pause of the gateway's, or of a person's, goes on."""
+    return any(one.ended_at is None and (one.by == GATEWAY) is by_gateway for one in pauses)
+
+
+def begun(pauses: Pauses, at: datetime, by: str, reason: str) -> Pauses:
+    """With another pause; one of the same side that still lasts goes on instead."""
+    if lasting(pauses, by_gateway=by == GATEWAY):
+        return pauses
+    return (*pauses, Pause(at, None, by, reason))
+
+
+def ended(pauses: Pauses, at: datetime, *, by_gateway: bool) -> Pauses:
+    """With those of the gateway, or those of persons, ended."""
+    return tuple(
+        replace(one, ended_at=max(at, one.started_at))
+        if one.ended_at is None and (one.by == GATEWAY) is by_gateway
+        else one
+        for one in pauses
+    )
