@@ -12,6 +12,7 @@ NTP_EPOCH = 2_208_988_800
 _RTP = struct.Struct(">BBHII")
 _RTCP = struct.Struct(">BBH")
 _SENDER_INFO = struct.Struct(">IQIII")
+_REPORT_BLOCK = struct.Struct(">IIIIII")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,58 @@ class RtcpSenderReport:
         return bytes(RtcpPacket(SENDER_REPORT, 0, body))
 
 
+@dataclass(frozen=True)
+class ReportBlock:
+    """How one source was received (RFC 3550 §6.4.1).
+
+    ``fraction`` is the loss since the last report in 256ths, ``lost`` that of the whole session, below zero where
+    duplicates outnumber it; ``highest`` is the extended sequence number, ``jitter`` in units of the RTP timestamp,
+    ``last_report`` the middle 32 bits of the last SR's NTP time, ``delay`` since then in 1/65,536 seconds.
+    """
+
+    ssrc: int
+    fraction: int
+    lost: int
+    highest: int
+    jitter: int
+    last_report: int = 0
+    delay: int = 0
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReportBlock":
+        """Raises ``ValueError`` unless ``data`` begins with a whole block."""
+        if len(data) < _REPORT_BLOCK.size:
+            raise ValueError("RTCP report block is cut short")
+        ssrc, losses, *others = _REPORT_BLOCK.unpack_from(data)
+        return cls(ssrc, losses >> 24, (losses & 0xFF_FFFF ^ 0x80_0000) - 0x80_0000, *others)
+
+    def __bytes__(self) -> bytes:
+        lost = max(-0x80_0000, min(self.lost, 0x7F_FFFF)) & 0xFF_FFFF
+        losses = self.fraction << 24 | lost
+        return _REPORT_BLOCK.pack(self.ssrc, losses, self.highest, self.jitter, self.last_report, self.delay)
+
+
+@dataclass(frozen=True)
+class RtcpReceiverReport:
+    """An RR (RFC 3550 §6.4.2): who reports, and on which sources (31 at most)."""
+
+    ssrc: int
+    blocks: tuple[ReportBlock, ...] = ()
+
+    @classmethod
+    def parse(cls, packet: RtcpPacket) -> "RtcpReceiverReport":
+        """Raises ``ValueError`` unless ``packet`` is a whole RR."""
+        if packet.packet_type != RECEIVER_REPORT or len(packet.body) < 4 + _REPORT_BLOCK.size * packet.count:
+            raise ValueError("not an RTCP receiver report")
+        places = range(4, 4 + _REPORT_BLOCK.size * packet.count, _REPORT_BLOCK.size)
+        (ssrc,) = struct.unpack_from(">I", packet.body)
+        return cls(ssrc, tuple(ReportBlock.parse(packet.body[place:]) for place in places))
+
+    def __bytes__(self) -> bytes:
+        body = struct.pack(">I", self.ssrc) + b"".join(map(bytes, self.blocks))
+        return bytes(RtcpPacket(RECEIVER_REPORT, len(self.blocks), body))
+
+
 def ntp_time(unix_seconds: float) -> int:
     """The 64-bit NTP timestamp of a Unix time."""
     return round((unix_seconds + NTP_EPOCH) * 2**32) & 0xFFFF_FFFF_FFFF_FFFF
@@ -149,3 +202,34 @@ def source_description(ssrc: int, cname: str) -> bytes:
 def goodbye(ssrc: int) -> bytes:
     """A BYE packet (RFC 3550 §6.6)."""
     return bytes(RtcpPacket(BYE, 1, struct.pack(">I", ssrc)))
+
+
+def read_cnames(packet: RtcpPacket) -> dict[int, str]:
+    """The canonical names in an SDES packet, by source (RFC 3550 §6.5); ``ValueError`` when it is none or broken."""
+    if packet.packet_type != SOURCE_DESCRIPTION:
+        raise ValueError("not an RTCP source description")
+    names: dict[int, str] = {}
+    body, position = packet.body, 0
+    for _ in range(packet.count):
+        if position + 4 > len(body):
+            raise ValueError("RTCP source description is cut short")
+        (ssrc,) = struct.unpack_from(">I", body, position)
+        position += 4
+        while position < len(body) and body[position]:
+            start = position + 2
+            if start > len(body) or start + body[position + 1] > len(body):
+                raise ValueError("RTCP source description is cut short")
+            item, position = body[position], start + body[position + 1]
+            if item == CNAME:
+                names[ssrc] = body[start:position].decode("utf-8", "replace")
+        # Past the null octet that ends the list, to a 32-bit boundary.
+        position += 4 - position % 4
+    return names
+
+
+def read_goodbye(packet: RtcpPacket) -> tuple[int, ...]:
+    """The sources that leave with a BYE packet (RFC 3550 §6.6); ``ValueError`` when it is none or broken."""
+    if packet.packet_type != BYE or len(packet.body) < 4 * packet.count:
+        raise ValueError("not an RTCP goodbye")
+    sources: tuple[int, ...] = struct.unpack_from(f">{packet.count}I", packet.body)
+    return sources
