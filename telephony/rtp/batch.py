@@ -19,6 +19,8 @@ from telephony.rtp.port import Port
 
 log = logging.getLogger(__name__)
 
+# Packets of a drain that a receiver report needs to see.
+_LOOKED_AT = 50
 # A flooded port yields to its neighbours after so many packets or octets, and continues at its next turn.
 MOST_AT_ONCE = 1024
 ENOUGH = 512 << 10
@@ -106,6 +108,8 @@ class Batch:
                 self._take_singly(run, columns)
             else:
                 self._take_together(run, total, columns)
+            if moment >= run.port.reports.due_look and not run.rtcp:
+                self._look(run, columns)
         self._arena.clear()
         return [run.port for run in runs]
 
@@ -139,11 +143,28 @@ class Batch:
             records = b"".join([octets[run.first + i, : HEAD + size].tobytes() for i, size in enumerate(sizes)])
         packets = run.number - total.reports
         run.port.take(records, packets, total.reports, total.octets, total.first_ms, total.last_ms)
+        if total.reports:
+            for row in np.flatnonzero(columns.rtcp[run.first : end]).tolist():
+                slot = run.first + row
+                self._hear(run, slot, octets[slot, HEAD : HEAD + columns.sizes[slot]].tobytes(), columns)
 
     def _take_singly(self, run: _Run, columns: _Columns) -> None:
         for slot in range(run.first, run.first + run.number):
             packet = self._arena.octets[slot, HEAD : HEAD + columns.sizes[slot]].tobytes()
-            run.port.take_one(packet, int(columns.offsets_ms[slot]), rtcp=bool(columns.rtcp[slot]))
+            rtcp = bool(columns.rtcp[slot])
+            if (opened := run.port.take_one(packet, int(columns.offsets_ms[slot]), rtcp=rtcp)) and rtcp:
+                self._hear(run, slot, opened, columns)
+
+    def _hear(self, run: _Run, slot: int, compound: bytes, columns: _Columns) -> None:
+        sock = run.port.rtcp if run.rtcp and run.port.rtcp else run.port.rtp
+        run.port.hear(compound, int(columns.offsets_ms[slot]), sock, self._arena.address(slot))
+
+    def _look(self, run: _Run, columns: _Columns) -> None:
+        rows = slice(run.first, run.first + run.number)
+        slots = np.flatnonzero(~columns.rtcp[rows] & (columns.sizes[rows] >= 12))[-_LOOKED_AT:] + run.first
+        heads = self._arena.octets[slots, HEAD : HEAD + 12]
+        packets = [head.tobytes() for head in heads]
+        run.port.reports.look(list(zip(columns.offsets_ms[slots].tolist(), packets, strict=True)), run.port.counted)
 
     def _note_sources(self, run: _Run, columns: _Columns) -> None:
         port, sources = run.port, self._arena.sources

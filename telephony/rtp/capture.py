@@ -10,7 +10,10 @@ import contextlib
 import errno
 import logging
 import math
+import random
+import secrets
 import socket
+import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +24,7 @@ from core.errors import NotFound, Unavailable
 from core.settings import PortRange
 from telephony.rtp.batch import Batch
 from telephony.rtp.port import Port
+from telephony.rtp.reports import Reports
 from telephony.rtp.sockets import bind, check_limits
 from telephony.rtp.spool import SpoolHeader, SpoolWriter
 from telephony.rtp.srtp import Protection
@@ -49,6 +53,8 @@ class Capture:
         self._turns: deque[Port] = deque()
         self._failing: set[Port] = set()
         self._batch = Batch()
+        # Random, and the same for as long as we run (RFC 7022 §4.2).
+        self._cname = secrets.token_urlsafe(12)
         self._timer: asyncio.Task[None] | None = None
 
     @property
@@ -76,7 +82,8 @@ class Capture:
                 sock.close()
             self._free.append(number)
             raise Unavailable("cannot create a spool file", file=file, found=error.strerror) from error
-        port = self._open[number] = Port(number, rtp, rtcp, spool, opened_at)
+        reports = Reports(secrets.randbits(32), self._cname, random.random, time.monotonic())
+        port = self._open[number] = Port(number, rtp, rtcp, spool, opened_at, reports)
         port.protection = protection
         self._turns.append(port)
         self._flush(port)
@@ -180,12 +187,13 @@ class Capture:
 
     def _take_turns(self, elapsed: float) -> None:
         """Read the share of the sockets that is due after so many seconds; after a stall, a quarter of them at most."""
-        waiting = len(self._turns)
+        waiting, seen = len(self._turns), list[Port]()
         for _ in range(min(math.ceil(waiting * elapsed / self.interval), math.ceil(waiting / 4))):
             port = self._turns.popleft()
             if port.closed:
                 continue
             self._turns.append(port)
+            seen.append(port)
             port.turns += 1
             self._batch.read(port, port.rtp)
             if port.rtcp is not None and port.turns % RTCP_TURNS == 0:
@@ -193,6 +201,9 @@ class Capture:
             if port in self._failing:
                 self._flush(port)
         self._settle()
+        for port in seen:
+            if port.visited >= port.reports.due:
+                port.report(port.visited)
 
     def _bind_pair(self, *, mux: bool) -> tuple[int, socket.socket, socket.socket | None]:
         for _ in range(len(self._free)):

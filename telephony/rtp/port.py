@@ -2,9 +2,11 @@
 
 import socket
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from telephony.rtp.reports import Reports
 from telephony.rtp.sockets import kernel_dropped
 from telephony.rtp.spool import RECORD, SpoolWriter
 from telephony.rtp.srtp import Protection, Replayed
@@ -17,9 +19,18 @@ class Port:
     """RTP on ``rtp``, RTCP on ``rtcp`` or, multiplexed (RFC 5761), on the same socket."""
 
     def __init__(
-        self, number: int, rtp: socket.socket, rtcp: socket.socket | None, spool: SpoolWriter, opened_at: datetime
+        self,
+        number: int,
+        rtp: socket.socket,
+        rtcp: socket.socket | None,
+        spool: SpoolWriter,
+        opened_at: datetime,
+        reports: Reports,
     ) -> None:
         self.number, self.rtp, self.rtcp, self.spool, self.opened_at = number, rtp, rtcp, spool, opened_at
+        self.reports, self.reports_sent = reports, 0
+        # Where the sender's RTCP came in last, and from where.
+        self._control: tuple[socket.socket, tuple[str, int]] | None = None
         self.opened_ns = time.monotonic_ns()
         # Monotonic seconds of the last packet, and of the last look for one.
         self.heard = self.visited = time.monotonic()
@@ -40,6 +51,11 @@ class Port:
         """One or two."""
         return (self.rtp,) if self.rtcp is None else (self.rtp, self.rtcp)
 
+    @property
+    def counted(self) -> int:
+        """RTP packets that came from the sender, spooled or not."""
+        return self.packets + self.paused_packets + self.replayed_packets
+
     def take(self, records: bytes, packets: int, rtcp_packets: int, octets: int, first_ms: int, last_ms: int) -> None:
         """Spool records in their final form; ``octets`` is what the RTP packets among them hold."""
         self.spool.append_records(records, packets + rtcp_packets)
@@ -51,24 +67,43 @@ class Port:
             if self.first_ms < 0:
                 self.first_ms = first_ms
 
-    def take_one(self, packet: bytes, offset_ms: int, *, rtcp: bool) -> None:
-        """Spool one packet as far as protection and pause allow.  A pause silences sound, not reports about clocks."""
+    def take_one(self, packet: bytes, offset_ms: int, *, rtcp: bool) -> bytes:
+        """Spool one packet as far as protection and pause allow; returns what was spooled.
+
+        A pause silences sound, not reports about clocks.
+        """
         if not packet:
-            return
+            return b""
         if self.paused and not rtcp:
             self.paused_packets += 1
-            return
+            return b""
         if self.protection is not None:
             try:
                 packet = self.protection.unprotect_rtcp(packet) if rtcp else self.protection.unprotect(packet)
             except Replayed:
                 self.replayed_packets += 1
-                return
+                return b""
             except ValueError:
                 self.unauthentic_packets += 1
-                return
+                return b""
         record = RECORD.pack(len(packet) + RECORD.size, 0 if rtcp else len(packet), offset_ms) + packet
         self.take(record, int(not rtcp), int(rtcp), 0 if rtcp else len(packet), offset_ms, offset_ms)
+        return packet
+
+    def hear(self, compound: bytes, offset_ms: int, sock: socket.socket, sender: tuple[str, int]) -> None:
+        """Note what RTCP says, and where it would be answered."""
+        self._control = sock, sender
+        self.reports.heard(compound, self.opened_ns / 1e9 + offset_ms / 1000)
+
+    def report(self, now: float) -> None:
+        """Send the receiver report that is due, once it is known where to: what cannot be sent is not missed."""
+        compound = self.reports.report(now)
+        sock, address = self._control or (self.rtp, None if self.rtcp else self.sender)
+        if address is None:
+            return
+        with suppress(OSError, ValueError):
+            sock.sendto(self.protection.protect_rtcp(compound) if self.protection else compound, address)
+            self.reports_sent += 1
 
     def note_source(self, source: int) -> None:
         """Count a packet that may be from someone else than the first sender."""
@@ -81,6 +116,8 @@ class Port:
             "packets": self.packets,
             "bytes": self.octets,
             "rtcp_packets": self.rtcp_packets,
+            "rtcp_goodbyes": self.reports.goodbyes,
+            "receiver_reports": self.reports_sent,
             "first_at": self._moment(self.first_ms),
             "last_at": self._moment(self.last_ms),
             "foreign_sources": len(self._foreign),

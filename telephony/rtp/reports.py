@@ -92,6 +92,8 @@ class Reports:
         self.goodbyes = 0
         # The first one after half the time (§6.2).
         self.due = at + self._interval() / 2
+        # When the next ``look`` is wanted: at the first packets, and right before each report.
+        self.due_look = at
 
     def _interval(self) -> float:
         return INTERVAL * (0.5 + self._uniform()) / _COMPENSATION
@@ -108,6 +110,7 @@ class Reports:
 
     def look(self, arrivals: Sequence[Arrival], received: int) -> None:
         """Follow the stream by the RTP packets of one drain; ``received`` is the port's count with these."""
+        self.due_look = self.due
         rows = [(moment, *_HEADER.unpack_from(data)) for moment, data in arrivals if len(data) >= _HEADER.size]
         if not rows:
             return
@@ -123,7 +126,7 @@ class Reports:
 
     def report(self, at: float) -> bytes:
         """The compound that is due (RR and SDES); the next is due about five seconds later."""
-        self.due = at + self._interval()
+        self.due = self.due_look = at + self._interval()
         source = self._source
         blocks: tuple[ReportBlock, ...] = ()
         if source and source.ssrc == self._ssrc:
