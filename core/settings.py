@@ -149,6 +149,12 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError(f"expected addresses or networks such as 10.20.0.0/16: {error}") from None
 
 
+def _ledger_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9./_-]{1,100}", text):
+        raise ValueError("expected a name such as hotline.example/ledger")
+    return text
+
+
 def _header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
         raise ValueError("expected a SIP header name such as X-Work-Order")
@@ -239,6 +245,12 @@ class Settings:
     retention_years: int = _setting(
         "2", _whole(2, 50), "Calendar years that audio and text are kept; the contract's minimum is 2"
     )
+    ledger_key_file: str = _setting(
+        "", str, "File with the key that signs the ledger's heads; empty: `keys/ledger.key` in the data directory"
+    )
+    ledger_name: str = _setting(
+        "huiyin.localhost/ledger", _ledger_name, "Name of the ledger in its signed heads, unique to this house"
+    )
     link_window_days: int = _setting(
         "30", _whole(1, 366), "Days before a call in which an order with the citizen's telephone is a candidate"
     )
@@ -259,6 +271,11 @@ class Settings:
     def store(self) -> str:
         """The store URL in force."""
         return self.store_url or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def ledger_key(self) -> Path:
+        """The file of the key that signs the ledger's heads."""
+        return Path(self.ledger_key_file) if self.ledger_key_file else self.data_dir / "keys" / "ledger.key"
 
     @property
     def spool_dir(self) -> Path:
