@@ -167,3 +167,17 @@ def user_of(uri: str) -> str:
     user = re.split("[;:]", user, maxsplit=1)[0]
     user = re.sub(r"%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), user)
     return re.sub(r"[ ().-]", "", user) if re.fullmatch(r"\+?[\d ().-]+", user) else user
+
+
+_PORT_AFTER = re.compile(r"\[[^\[\]]*\](?::[0-9]{1,5})?|[^:\[\]]*(?::[0-9]{0,5})?")
+
+
+def check_uri(uri: str) -> None:
+    """``ValueError`` for a SIP URI that names no host: in angle brackets, or an IPv6 address out of its own (§19.1)."""
+    scheme, colon, rest = uri.partition(":")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise ValueError("an address has no URI")
+    if scheme.lower() in ("sip", "sips"):
+        host = re.split("[;?]", rest.rpartition("@")[2], maxsplit=1)[0]
+        if not _PORT_AFTER.fullmatch(host) or re.search('[<>" ]', uri):
+            raise ValueError("a SIP URI names no host")

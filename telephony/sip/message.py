@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
-from telephony.sip.header import Address, CSeq, Via, split_outside
+from telephony.sip.header import Address, CSeq, Via, check_uri, split_outside
 
 MAX_HEAD, MAX_BODY = 64 * 1024, 1024 * 1024
 
@@ -22,11 +22,15 @@ _COMPACT = {
     "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
 }  # fmt: skip
 _TOKEN = r"[A-Za-z0-9.!%*_+`'~-]+"  # noqa: S105 - a grammar rule
-_REQUEST_LINE = re.compile(rf"({_TOKEN})[ \t]+(\S+)[ \t]+(SIP/\d{{1,3}}\.\d{{1,3}})[ \t]*", re.I)
+_METHOD = re.compile(_TOKEN)
+_VERSION = re.compile(r"SIP/[0-9]{1,3}\.[0-9]{1,3}", re.I)
 _STATUS_LINE = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9]{2})(?:[ \t]+(.*))?", re.I | re.S)
 _HEADER = re.compile(rf"({_TOKEN})[ \t]*:(.*)", re.S)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
+# Looking behind keeps a long run of blanks from costing its square.
+_FOLD = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
+# Of these a request has one (§7.3.1); the same line twice is forgiven.
+_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards")
 
 
 def decode(data: bytes) -> str:
@@ -103,13 +107,17 @@ class _Headed:
 
 @dataclass(frozen=True)
 class Request(_Headed):
-    """A request; its printed form counts its body."""
+    """A request; its printed form counts its body.
+
+    ``defect`` says why a message that can be answered cannot be served (400); it is empty where nothing is wrong.
+    """
 
     method: str
     uri: str
     headers: Headers
     body: bytes = b""
     version: str = "SIP/2.0"
+    defect: str = ""
 
     def __bytes__(self) -> bytes:
         return self._print(f"{self.method} {self.uri} {self.version}")
@@ -121,7 +129,15 @@ class Request(_Headed):
         return replace(self, headers=(("Via", str(via)), *(("Via", value) for value in rest), *others))
 
     def require_complete(self) -> None:
-        """``ValueError`` when a header that every request needs is missing or unreadable (§8.1.1)."""
+        """``ValueError`` when the request is defect, or a header that every request needs (§8.1.1) is missing, doubled
+        or unreadable."""
+        if self.defect:
+            raise ValueError(self.defect)
+        if any(len(set(self.all(name))) > 1 for name in _SINGLE):
+            raise ValueError("a header that stands for itself comes twice")
+        check_uri(self.uri)
+        for via in self.values("Via"):
+            Via.parse(via)
         _ = self.via, self.sender, self.recipient
         if self.cseq.method != self.method:
             raise ValueError("the CSeq header names another method")
@@ -147,16 +163,29 @@ _AnyMessage = TypeVar("_AnyMessage", Request, Response)
 
 
 def parse(data: bytes) -> Message:
-    """Read one datagram; bytes after Content-Length are dropped (§18.3).  ``ValueError`` says what is wrong."""
+    """Read one datagram; bytes after Content-Length are dropped (§18.3).
+
+    ``ValueError`` says what is wrong with what cannot be answered; a request that can is returned with its defect.
+    """
     found = _BLANK_LINE.search(data := data.lstrip(b"\r\n"))
     if not found:
         raise ValueError("no empty line after the headers")
     message = _parse_head(data[: found.start()])
     body = data[found.end() :]
-    length = _content_length(message)
+    try:
+        length = _content_length(message)
+    except ValueError as error:
+        return _defect(message, error, body)
     if length is not None and length > len(body):
-        raise ValueError("the body is shorter than Content-Length")
+        return _defect(message, ValueError("the body is shorter than Content-Length"), body)
     return _with_body(message, body if length is None else body[:length])
+
+
+def _defect(message: Message, error: ValueError, body: bytes = b"") -> Request:
+    """A request with its defect; a response has nobody to be told (§18.3)."""
+    if isinstance(message, Response):
+        raise error
+    return replace(message, defect=message.defect or str(error), body=body)
 
 
 def _with_body(message: Message, body: bytes) -> Message:
@@ -169,19 +198,20 @@ def _parse_head(head: bytes) -> Message:
     lines = re.split(r"\r?\n", _FOLD.sub(" ", decode(head)))
     if any("\r" in line for line in lines):
         raise ValueError("a stray carriage return")
-    headers = tuple(_parse_header(line) for line in lines[1:])
-    if status := _STATUS_LINE.fullmatch(lines[0]):
+    found = [_HEADER.fullmatch(line) for line in lines[1:]]
+    headers = tuple((one[1], one[2].strip(" \t")) for one in found if one)
+    message = _parse_first(lines[0], headers)
+    return message if all(found) else _defect(message, ValueError("a header line without a name"))
+
+
+def _parse_first(line: str, headers: Headers) -> Message:
+    if status := _STATUS_LINE.fullmatch(line):
         return Response(int(status[1]), (status[2] or "").strip(), headers)
-    if request := _REQUEST_LINE.fullmatch(lines[0]):
-        return Request(request[1], request[2], headers, version=request[3].upper())
-    raise ValueError("neither a request line nor a status line")
-
-
-def _parse_header(line: str) -> tuple[str, str]:
-    found = _HEADER.fullmatch(line)
-    if not found:
-        raise ValueError("a header line without a name")
-    return found[1], found[2].strip(" \t")
+    words = re.split(r"[ \t]+", line.rstrip(" \t"))
+    if len(words) < 3 or not _METHOD.fullmatch(words[0]) or not _VERSION.fullmatch(words[-1]):
+        raise ValueError("neither a request line nor a status line")
+    request = Request(words[0], " ".join(words[1:-1]), headers, version=words[-1].upper())
+    return request if len(words) == 3 else _defect(request, ValueError("the Request-URI holds blanks"))
 
 
 def _content_length(message: Message) -> int | None:
@@ -198,12 +228,14 @@ def _content_length(message: Message) -> int | None:
 
 class StreamParser:
     """Cuts messages out of a byte stream by Content-Length, whatever the chunks (§18.3); empty lines between messages
-    keep the connection alive (RFC 5626 §3.5.1) and are passed over.  After a ``ValueError`` the stream is lost."""
+    keep the connection alive (RFC 5626 §3.5.1) and are passed over.  After a ``ValueError`` the stream is lost; before
+    it comes the request whose end cannot be found, with its defect, so that it can be answered."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._head: Message | None = None
         self._searched = 0
+        self._lost = ""
 
     @property
     def pending(self) -> bool:
@@ -220,12 +252,18 @@ class StreamParser:
             yield message
 
     def _next(self) -> Message | None:
+        if self._lost:
+            raise ValueError(self._lost)
         if self._head is None and not self._read_head():
             return None
         assert self._head is not None
-        length = _content_length(self._head) or 0
-        if length > MAX_BODY:
-            raise ValueError("the body is too long")
+        try:
+            length = _content_length(self._head) or 0
+            if length > MAX_BODY:
+                raise ValueError("the body is too long")
+        except ValueError as error:
+            self._lost = str(error)
+            return _defect(self._head, error)
         if len(self._buffer) < length:
             return None
         message = _with_body(self._head, bytes(self._buffer[:length]))

@@ -133,11 +133,12 @@ def refuse_within(request: Request) -> Reply | None:
 
 
 def refuse_broken(request: Request) -> Response | None:
-    """400 for a request whose topmost Via cannot be read: back where it came from.  §8.1.1 asks every request for a
-    Via; without any there is no answer, and an ACK has none ever."""
+    """What is answered to a request whose topmost Via cannot be read: back where it came from.  §8.1.1 asks every
+    request for a Via; without any there is no answer, and an ACK has none ever."""
     if request.method == "ACK" or not request.all("Via"):
         return None
-    return Response(400, REASONS[400], copied(request, "", record_route=False))
+    status = 400 if request.version == "SIP/2.0" else 505
+    return Response(status, REASONS[status], copied(request, "", record_route=False))
 
 
 def options(available: bool) -> Reply:

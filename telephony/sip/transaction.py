@@ -184,7 +184,8 @@ def key_of(request: Request) -> tuple[str, ...]:
     method = "INVITE" if request.method == "ACK" else request.method
     via = request.via
     branch = via.parameter("branch") or ""
-    if branch.lower().startswith("z9hg4bk"):
+    # The cookie alone is no branch: nothing would tell one request from the next (RFC 4475 §3.2.1).
+    if branch.lower().startswith("z9hg4bk") and len(branch) > len("z9hg4bk"):
         return branch.lower(), via.host.lower(), str(via.port or ""), method
     # RFC 2543 peers: no unique branch, so the whole request tells.  The ACK of a 2xx carries our tag in To, the INVITE
     # does not; leaving To out lets the ACK of a failure find its INVITE, and the core ignores it in *accepted*.

@@ -74,15 +74,13 @@ def test_a_gbk_character_may_end_in_a_backslash() -> None:
         b"\r\n\r\n",
         b"no blank line\r\n",
         b"INVITE sip:x\r\n\r\n",
+        b"INVITE SIP/2.0\r\n\r\n",
         b"INVITE sip:x HTTP/1.1\r\n\r\n",
-        b"IN VITE sip:x SIP/2.0\r\n\r\n",
         b"SIP/2.0 99 Low\r\n\r\n",
-        b"OPTIONS sip:x SIP/2.0\r\nno colon\r\n\r\n",
-        b"OPTIONS sip:x SIP/2.0\r\n: empty\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nContent-Length: 1\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nno colon\r\n\r\n",
         b"OPTIONS sip:x SIP/2.0\r\nA: stray\rreturn\r\n\r\n",
-        b"OPTIONS sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n",
-        b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 5\r\n\r\nfour",
-        b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 1\r\nl: 2\r\n\r\nxx",
         b"OPTIONS sip:x SIP/2.0\r\nA: " + b"x" * 70000 + b"\r\n\r\n",
     ],
 )
@@ -92,8 +90,46 @@ def test_what_is_no_message_raises_value_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "defect"),
+    [
+        (b"IN VITE sip:x SIP/2.0\r\n\r\n", "the Request-URI holds blanks"),
+        (b"OPTIONS sip:x SIP/2.0\r\nno colon\r\n\r\n", "a header line without a name"),
+        (b"OPTIONS sip:x SIP/2.0\r\n: empty\r\n\r\n", "a header line without a name"),
+        (b"OPTIONS sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n", "Content-Length is not a number"),
+        (b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 5\r\n\r\nfour", "the body is shorter than Content-Length"),
+        (b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 1\r\nl: 2\r\n\r\nxx", "several Content-Length headers"),
+    ],
+)
+def test_a_defect_request_can_be_answered(data: bytes, defect: str) -> None:
+    request = read_request(data)
+    assert request.defect == defect
+    with pytest.raises(ValueError, match=defect):
+        request.require_complete()
+
+
+def test_a_stream_without_an_end_in_sight_gives_its_defect_request_and_no_more() -> None:
+    head = OPTIONS.replace(b"Content-Length: 0", b"Content-Length: -999")
+    feeding = StreamParser().feed(OPTIONS + head + OPTIONS)
+    assert [message.get("Call-ID") for message in (next(feeding), next(feeding))] == ["x", "x"]
+    with pytest.raises(ValueError, match="Content-Length is not a number"):
+        next(feeding)
+
+
+@pytest.mark.parametrize("blanks", [b" " * 60000, b"\t \t" * 20000, b"\r\n " * 20000])
+def test_blanks_cost_no_more_than_their_number(blanks: bytes) -> None:
+    """A pattern that tries every blank anew takes a quarter of a minute for this."""
+    for _ in range(20):
+        assert read_request(OPTIONS.replace(b"Call-ID: x", b"Call-ID: x" + blanks)).call_id == "x"
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
+        (b"Call-ID: x", b"Call-ID: x\r\nCall-ID: y"),
+        (b"sip:rec@host", b"<sip:rec@host>"),
+        (b"sip:rec@host", b"sip:2001:db8::10"),
+        (b"sip:rec@host", b"nothing"),
+        (b"branch=z9hG4bK1", b"branch=z9hG4bK1, ;"),
         (b"CSeq: 1 OPTIONS", b"CSeq: 1 INVITE"),
         (b"CSeq: 1 OPTIONS", b"CSeq: one OPTIONS"),
         (b"CSeq: 1 OPTIONS", b"CSeq: 4294967296 OPTIONS"),
@@ -125,8 +161,12 @@ def test_a_stream_is_cut_by_content_length_whatever_the_chunks() -> None:
 def test_an_endless_head_or_body_is_refused() -> None:
     with pytest.raises(ValueError, match="headers are too long"):
         list(StreamParser().feed(b"OPTIONS sip:x SIP/2.0\r\nA: " + b"x" * 70000))
+    feeding = StreamParser().feed(b"OPTIONS sip:x SIP/2.0\r\nl: 99999999\r\n\r\n")
+    defect = next(feeding)
+    assert isinstance(defect, Request)
+    assert defect.defect == "the body is too long"
     with pytest.raises(ValueError, match="body is too long"):
-        list(StreamParser().feed(b"OPTIONS sip:x SIP/2.0\r\nl: 99999999\r\n\r\n"))
+        next(feeding)
 
 
 @given(st.binary())
