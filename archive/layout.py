@@ -1,7 +1,8 @@
 """Where things lie in the store, and what the objects that explain themselves say.
 
-``recordings/YYYY/MM/DD/<id>/`` holds ``audio.flac``, ``metadata.json`` and ``transcript.vN.json``.  The date is that of
-the call's start in UTC: a key must never depend on a setting.
+``recordings/YYYY/MM/DD/<id>/`` holds ``audio.flac``, ``metadata.json``, ``transcript.vN.json`` and, where something
+received could not be read to its end, ``remains/<file>``.  The date is that of the call's start in UTC: a key must
+never depend on a setting.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ from uuid import UUID
 RECORDING_FORMAT = "huiyin-recording/1"
 TRANSCRIPT_FORMAT = "huiyin-transcript-version/1"
 AUDIO, METADATA, TRANSCRIPT = "audio", "metadata", "transcript"
+# What was received but could not be read to its end: kept as it is, with the recording.
+REMAINS = "remains"
 MEDIA_TYPES = {
     ".flac": "audio/flac",
     ".json": "application/json",
@@ -40,6 +43,10 @@ def metadata_key(recording_id: UUID, started_at: datetime) -> str:
 
 def transcript_key(recording_id: UUID, started_at: datetime, number: int) -> str:
     return recording_prefix(recording_id, started_at) + f"transcript.v{number}.json"
+
+
+def remains_key(recording_id: UUID, started_at: datetime, file: str) -> str:
+    return recording_prefix(recording_id, started_at) + f"remains/{segment(file)}"
 
 
 def segment(text: str) -> str:

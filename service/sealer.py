@@ -1,151 +1,200 @@
 """The sealer: closed spool directory → stereo FLAC → sealed recording → next jobs; only then is the spool removed.
 
-The spool is its queue, so it needs nothing else to know what to do: with the store or the database away it waits and
-then catches up, oldest first.  Doing a call twice is harmless (sealing is idempotent); losing one is not possible
-before the catalogue's transaction has committed.
+The spool is its queue, so it needs nothing else to know what to do.  Calls begin oldest first, a few at a time.  A call
+that fails waits by itself and stands in nobody's way; while the store or the database is away the whole line waits, and
+goes on by itself.
 """
 
 import asyncio
-import base64
 import logging
-import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archive.house import Archive
-from archive.seal import NewRecording, seal_recording
-from core import jobs
-from core.errors import HuiyinError
+from core.alerts import BACKLOG, CALL_STUCK, DATABASE_AWAY, SPOOL_DAMAGED, SPOOL_FULL, STORE_AWAY
+from core.clock import utc_now
+from core.errors import HuiyinError, Unavailable
 from core.settings import Settings
 from service import spool
-from service.kinds import FIND_ORDER, TRANSCRIBE
-from service.proof import wait_for_proven_store
-from service.wiring import keep_until
-from telephony.call import SIGNALLING_DIR, CallFacts, Party
-from telephony.rtp.assemble import Assembly, assemble
+from service.alarms import Alarms
+from service.assemblers import Assemblers, lanes_for
+from service.proof import prove_store
+from service.sealing import DISK_FULL, seal_call
+from service.setbacks import Setbacks
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 120.0
-AUDIO_FILE = "audio.flac"
+# A look that takes long is followed by a pause that is this many times longer.
+LOOKING_SHARE = 20.0
+AWAY_SECONDS = 2.0
+ANSWERS_WITHIN = 10.0
+# For each lane, one call more than it can assemble: sealing mostly waits for the store and the database.
+CALLS_PER_LANE = 2
+DAMAGE_SHOWN_FOR = timedelta(days=1)
 
 
-@dataclass
-class Setbacks:
-    """Calls that failed to seal, and when (monotonic seconds) each may be tried again."""
+class Sealer:
+    """Seals the closed calls of one spool directory while it runs."""
 
-    until: dict[str, float] = field(default_factory=dict)
-    count: dict[str, int] = field(default_factory=dict)
+    def __init__(self, archive: Archive, settings: Settings, alarms: Alarms | None = None) -> None:
+        self._archive, self._settings = archive, settings
+        self._alarms = alarms or Alarms("sealer", utc_now)
+        self._backlog = spool.Backlog(settings.spool_dir)
+        self._setbacks = Setbacks(archive.clock)
+        self._running: dict[asyncio.Task[None], Path] = {}
+        self._look_at = 0.0
+        self._proven = self._line_stopped = False
+        self._damaged = 0
+        self._damaged_at: datetime | None = None
+        self.sealed = 0
 
-    def ready(self, name: str, now: float) -> bool:
-        return self.until.get(name, 0.0) <= now
+    def figures(self) -> Mapping[str, Any]:
+        """What the status page shows: calls in progress, closed, stuck, and since when the oldest waits."""
+        oldest = self._backlog.oldest
+        return {
+            "recording": self._backlog.recording,
+            "closed": self._backlog.closed,
+            "stuck": len(self._setbacks.stuck),
+            "oldest_at": datetime.fromtimestamp(oldest, UTC).isoformat() if oldest else None,
+            "sealed": self.sealed,
+        }
 
-    def add(self, name: str, now: float) -> float:
-        """Note one more failure; returns the seconds until the next try."""
-        self.count[name] = self.count.get(name, 0) + 1
-        wait = min(FIRST_RETRY_SECONDS * 2.0 ** (self.count[name] - 1), LONGEST_RETRY_SECONDS)
-        self.until[name] = now + wait
-        return wait
+    async def run(self, stopping: Callable[[], bool]) -> None:
+        """Seal calls as they close, until ``stopping()``.  Raises ``Conflict`` when another sealer owns the spool."""
+        with spool.owned(self._settings.spool_dir, spool.SEALER_LOCK):
+            lanes = lanes_for(self._settings.assemblers)
+            assemblers = Assemblers(lanes)
+            try:
+                while not stopping():
+                    await self._look()
+                    if not await self._open_line():
+                        await asyncio.sleep(AWAY_SECONDS)
+                        continue
+                    self._begin(assemblers, lanes * CALLS_PER_LANE)
+                    await self._wait()
+            finally:
+                # What is under way may finish: a call sealed now need not be sealed again.
+                await asyncio.gather(*self._running, return_exceptions=True)
+                assemblers.close()
 
-    def clear(self, name: str) -> None:
-        self.until.pop(name, None)
-        self.count.pop(name, None)
+    async def _look(self) -> None:
+        """Look at the spool now and then: often enough for a call, rarely enough for a long backlog."""
+        began = time.monotonic()
+        if began < self._look_at:
+            return
+        await asyncio.to_thread(self._backlog.look)
+        self._look_at = began + max(POLL_SECONDS, LOOKING_SHARE * (time.monotonic() - began))
+        self._watch()
 
+    async def _open_line(self) -> bool:
+        """Whether sealing can go on: the store has proved its locks, and nothing that it needs is away."""
+        if not self._proven:
+            try:
+                await prove_store(self._archive)
+            except Unavailable as error:
+                self._alarms.hold(STORE_AWAY, {"error": error.message})
+                return False
+            self._alarms.hold(STORE_AWAY, None)
+            self._proven = True
+        if self._line_stopped and not self._running:
+            self._line_stopped = bool(await self._away())
+        return not self._line_stopped
 
-async def run(archive: Archive, settings: Settings, stopping: Callable[[], bool]) -> None:
-    """Seal calls as they close, until ``stopping()``.  Raises ``Conflict`` when another sealer owns the spool."""
-    setbacks = Setbacks()
-    await wait_for_proven_store(archive, stopping)
-    with spool.owned(settings.spool_dir, spool.SEALER_LOCK):
-        while not stopping():
-            done = 0
-            for directory in spool.waiting(settings.spool_dir):
-                if stopping():
+    def _begin(self, assemblers: Assemblers, most: int) -> None:
+        under_way = set(self._running.values())
+        for waiting in self._backlog.waiting if len(under_way) < most else ():
+            if waiting.directory not in under_way and self._setbacks.ready(waiting.directory):
+                task = asyncio.create_task(self._try(assemblers, waiting.directory))
+                self._running[task] = waiting.directory
+                if len(self._running) >= most:
                     return
-                if setbacks.ready(directory.name, time.monotonic()):
-                    done += await try_call(archive, settings, directory, setbacks)
-            if not done:
-                await asyncio.sleep(POLL_SECONDS)
 
+    async def _wait(self) -> None:
+        """Until a call is done, or it is time to look again."""
+        if not self._running:
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        done, _ = await asyncio.wait(self._running, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            self._backlog.tried(self._running.pop(task).name)
+            task.result()
 
-async def try_call(archive: Archive, settings: Settings, directory: Path, setbacks: Setbacks) -> bool:
-    """One call's turn.  A failure keeps its directory and never stands in the way of the next call."""
-    try:
-        await seal_call(archive, settings, directory)
-    except (HuiyinError, SQLAlchemyError, OSError, ValueError) as error:
-        wait = setbacks.add(directory.name, time.monotonic())
-        facts = {"recording": directory.name, "error": f"{type(error).__name__}: {error}", "retry_in_s": wait}
-        log.error("a call could not be sealed and stays in the spool", extra={"facts": facts})
-        return False
-    setbacks.clear(directory.name)
-    return True
-
-
-async def seal_call(archive: Archive, settings: Settings, directory: Path) -> None:
-    """Assemble, seal and remove one closed call."""
-    facts = CallFacts.load(directory)
-    audio = directory / AUDIO_FILE
-    assembly = await asyncio.to_thread(assemble, directory, facts, audio)
-    recording = describe(facts, assembly, directory)
-
-    async def next_jobs(session: AsyncSession) -> None:
-        payload = {"recording_id": str(facts.recording_id)}
-        for kind in (TRANSCRIBE, FIND_ORDER):
-            await jobs.enqueue(session, kind, payload, now=archive.clock(), key=str(facts.recording_id))
-
-    retain_until = keep_until(settings, recording.ended_at)
-    await seal_recording(archive, recording, audio, retain_until=retain_until, then=next_jobs)
-    await asyncio.to_thread(shutil.rmtree, directory)
-    log.info(
-        "sealed",
-        extra={
-            "facts": {
-                "recording": facts.recording_id,
-                "seconds": assembly.duration_ms / 1000,
-                "interrupted": facts.interrupted,
-            }
-        },
-    )
-
-
-def describe(facts: CallFacts, assembly: Assembly, directory: Path) -> NewRecording:
-    """Telephony's facts in the archive's words; nothing that was signalled is left out."""
-    agent, citizen = facts.party("agent") or Party("agent"), facts.party("citizen") or Party("citizen")
-    return NewRecording(
-        id=facts.recording_id,
-        sip_call_id=facts.sip_call_id,
-        started_at=facts.started_at,
-        ended_at=facts.ended_at or facts.started_at,
-        duration_ms=assembly.duration_ms,
-        agent_number=agent.number,
-        agent_name=agent.name,
-        citizen_number=citizen.number,
-        citizen_name=citizen.name,
-        work_order=facts.work_order,
-        interrupted=facts.interrupted,
-        flags=tuple(dict.fromkeys((*facts.flags, *assembly.flags))),
-        facts={
-            "call": facts.to_json(),
-            "streams": [dict(stream) for stream in assembly.streams],
-            "signalling": _raw_signalling(directory / SIGNALLING_DIR),
-        },
-    )
-
-
-def _raw_signalling(directory: Path) -> list[dict[str, Any]]:
-    """Every metadata body as it was received: text where it is UTF-8, base64 where it is not."""
-    bodies = []
-    for path in sorted(directory.iterdir()) if directory.is_dir() else []:
-        data = path.read_bytes()
+    async def _try(self, assemblers: Assemblers, directory: Path) -> None:
+        """One call's turn.  A failure keeps its directory; only what hits every call stops the line."""
         try:
-            bodies.append({"name": path.name, "text": data.decode()})
-        except UnicodeDecodeError:
-            bodies.append({"name": path.name, "base64": base64.b64encode(data).decode()})
-    return bodies
+            kept = await seal_call(self._archive, self._settings, assemblers, directory)
+        except Exception as error:  # a worker's outer loop: whatever went wrong becomes the call's reason
+            await self._failed(directory, error)
+            return
+        self.sealed += 1
+        self._alarms.hold(SPOOL_FULL, None)
+        self._setbacks.clear(directory.name)
+        if kept:
+            self._damaged, self._damaged_at = self._damaged + 1, self._archive.clock()
+
+    async def _failed(self, directory: Path, error: Exception) -> None:
+        if disk_is_full(error):
+            self._line_stopped = True
+            self._alarms.hold(SPOOL_FULL, {"why": reason(error)})
+            return
+        if isinstance(error, HuiyinError | SQLAlchemyError | OSError) and await self._away():
+            self._line_stopped = True
+            return
+        setback = self._setbacks.add(directory, reason(error))
+        facts = {"recording": directory.name, "error": setback.error, "again_at": setback.again_at.isoformat()}
+        log.error(
+            "a call could not be sealed and stays in the spool",
+            extra={"facts": facts},
+            exc_info=not isinstance(error, HuiyinError | SQLAlchemyError | OSError),
+        )
+
+    async def _away(self) -> tuple[str, ...]:
+        """What does not answer; raises and clears its alerts."""
+        away = []
+        pings = ((DATABASE_AWAY, self._archive.database.ping()), (STORE_AWAY, self._archive.store.ping()))
+        for name, ping in pings:
+            try:
+                await asyncio.wait_for(ping, ANSWERS_WITHIN)
+                self._alarms.hold(name, None)
+            except (HuiyinError, OSError) as error:
+                away.append(name)
+                self._alarms.hold(name, {"error": reason(error)})
+        return tuple(away)
+
+    def _watch(self) -> None:
+        """Hold the alerts about what lies in the spool."""
+        now, oldest = self._archive.clock(), self._backlog.oldest
+        waits = (now.timestamp() - oldest) / 60 if oldest else 0.0
+        late = waits >= self._settings.backlog_alert_minutes
+        self._alarms.hold(BACKLOG, {"calls": self._backlog.closed, "minutes": int(waits)} if late else None)
+        stuck = self._setbacks.stuck
+        reasons = {"calls": len(stuck), "recording": min(stuck), "error": stuck[min(stuck)].error} if stuck else None
+        self._alarms.hold(CALL_STUCK, reasons)
+        if self._damaged_at and now - self._damaged_at > DAMAGE_SHOWN_FOR:
+            self._damaged, self._damaged_at = 0, None
+        damaged = self._damaged + len(self._backlog.damaged)
+        self._alarms.hold(SPOOL_DAMAGED, {"calls": damaged} if damaged else None)
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether a disk of this machine (spool, local store, SQLite) is why."""
+    if isinstance(error, DBAPIError):
+        return "disk is full" in str(error.orig)
+    return error is not None and (getattr(error, "errno", None) in DISK_FULL or disk_is_full(error.__cause__))
+
+
+def reason(error: BaseException) -> str:
+    """Why, without what a driver quotes: rows hold numbers and names."""
+    if isinstance(error, HuiyinError):
+        return str(error)
+    if isinstance(error, DBAPIError):
+        return f"{type(error).__name__}: {type(error.orig).__name__}"
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}" if isinstance(error, ValueError) else type(error).__name__

@@ -5,10 +5,15 @@ import os
 import sys
 from collections.abc import Callable
 
+from core.clock import utc_now
 from core.settings import Settings
-from service import sealer
+from service.alarms import Alarms
+from service.heartbeat import beating
 from service.processes import stop_signal
+from service.sealer import Sealer
 from service.wiring import open_archive
+
+NICENESS = 10
 
 
 async def run(settings: Settings) -> None:
@@ -16,8 +21,13 @@ async def run(settings: Settings) -> None:
     stopping = stop_signal()
     if not sys.stdin.isatty():
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end_of_input(stopping))
+    # Recording comes first wherever the two share a core.
+    os.nice(NICENESS)
     async with open_archive(settings) as archive:
-        await sealer.run(archive, settings, stopping.is_set)
+        alarms = Alarms("sealer", utc_now)
+        sealer = Sealer(archive, settings, alarms)
+        async with beating(archive.database, "sealer", utc_now, alarms, sealer.figures):
+            await sealer.run(stopping.is_set)
 
 
 def _stop_at_end_of_input(stopping: asyncio.Event) -> Callable[[], None]:

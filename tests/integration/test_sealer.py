@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,16 +17,23 @@ from sqlalchemy import func, select
 from archive.catalogue import Recording, StoredObject
 from archive.connect import connect_store
 from archive.house import Archive
+from archive.layout import REMAINS, software_version
 from archive.retrieve import read_object
 from archive.verify import verify_recording
+from core.alerts import CALL_STUCK, DATABASE_AWAY, SPOOL_DAMAGED, STORE_AWAY
+from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
 from core.jobs import JobRow
 from core.ledger import LedgerRow
 from core.settings import Settings
-from service import sealer, spool
+from service import spool
+from service.alarms import Alarms
 from service.kinds import FIND_ORDER, TRANSCRIBE
-from telephony.call import SIGNALLING_DIR, CallFacts, Party
+from service.sealer import CALLS_PER_LANE, Sealer
+from service.sealing import AUDIO_FILE
+from service.setbacks import NOTE_FILE, STUCK_AFTER, Setback
+from telephony.call import CLOSED, FACTS_FILE, SIGNALLING_DIR, CallFacts, Party
 from tests.servers import free_port
 from tests.spools import STARTED, call, packets, tone, write_spool
 
@@ -51,15 +62,29 @@ def settings(tmp_path: Path) -> Settings:
     return replace(Settings(), data_dir=tmp_path / "data")
 
 
-async def _run_until_empty(archive: Archive, settings: Settings) -> None:
+@asynccontextmanager
+async def _sealing(archive: Archive, settings: Settings, alarms: Alarms | None = None) -> AsyncIterator[Sealer]:
+    """A sealer at work on the spool while the block runs."""
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     done = asyncio.Event()
-    task = asyncio.create_task(sealer.run(archive, settings, done.is_set))
+    sealer = Sealer(archive, settings, alarms)
+    task = asyncio.create_task(sealer.run(done.is_set))
+    try:
+        yield sealer
+    finally:
+        done.set()
+        await task
+
+
+async def _until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while spool.waiting(settings.spool_dir) and not task.done():  # noqa: ASYNC110 - the spool has no events
+        while not reached():  # noqa: ASYNC110 - the spool has no events
             await asyncio.sleep(0.05)
-    done.set()
-    await task
+
+
+async def _run_until_empty(archive: Archive, settings: Settings) -> None:
+    async with _sealing(archive, settings):
+        await _until(lambda: not spool.waiting(settings.spool_dir))
 
 
 async def test_a_call_becomes_a_recording_and_its_jobs(archive: Archive, settings: Settings) -> None:
@@ -104,50 +129,112 @@ async def test_sealing_again_after_a_crash_changes_nothing(archive: Archive, set
 
 async def test_a_call_that_cannot_be_sealed_stands_in_nobodys_way(archive: Archive, settings: Settings) -> None:
     damaged, whole = _closed_call(settings, "damaged"), _closed_call(settings, "whole")
+    directory = settings.spool_dir / str(damaged.recording_id)
     # A directory where the sealer must write its file: no retry helps before someone looks.
-    (settings.spool_dir / str(damaged.recording_id) / sealer.AUDIO_FILE / "x").mkdir(parents=True)
-    setbacks = sealer.Setbacks()
-    for directory in spool.waiting(settings.spool_dir):
-        await sealer.try_call(archive, settings, directory, setbacks)
-    async with archive.database.read() as session:
-        assert [row.id for row in await session.scalars(select(Recording))] == [whole.recording_id]
-    assert [path.name for path in spool.waiting(settings.spool_dir)] == [str(damaged.recording_id)]
-    assert setbacks.count == {str(damaged.recording_id): 1}
+    (directory / AUDIO_FILE / "x").mkdir(parents=True)
+    alarms = Alarms("sealer", utc_now, host="recorder-1")
+    async with _sealing(archive, settings, alarms) as sealer:
+        await _until(lambda: CALL_STUCK in alarms.standing)
+        assert [path.name for path in spool.waiting(settings.spool_dir)] == [str(damaged.recording_id)]
+        async with archive.database.read() as session:
+            assert [row.id for row in await session.scalars(select(Recording))] == [whole.recording_id]
+        found = Setback.load(directory)
+        assert found is not None
+        assert (found.tries >= STUCK_AFTER, found.error) == (True, "IsADirectoryError: Is a directory")
+        assert (sealer.figures()["closed"], sealer.figures()["stuck"]) == (1, 1)
+        # Someone looks, repairs, and lets it be tried again without waiting.
+        shutil.rmtree(directory / AUDIO_FILE)
+        (directory / NOTE_FILE).unlink()
+        await _until(lambda: not spool.waiting(settings.spool_dir) and not alarms.standing)
+    assert await verify_recording(archive, damaged.recording_id) == []
 
 
-async def test_calls_wait_for_a_store_that_is_away(archive: Archive, settings: Settings) -> None:
-    first, second = _closed_call(settings, "first"), _closed_call(settings, "second")
-    away = replace(archive, store=connect_store(f"s3://key:secret@127.0.0.1:{free_port()}/evidence?secure=false"))
-    setbacks = sealer.Setbacks()
-    for directory in spool.waiting(settings.spool_dir):
-        assert not await sealer.try_call(away, settings, directory, setbacks)
-    await away.store.close()
-    assert len(spool.waiting(settings.spool_dir)) == 2
+async def test_another_version_of_the_program_tries_at_once(archive: Archive, settings: Settings) -> None:
+    directory = settings.spool_dir / str(_closed_call(settings).recording_id)
+    Setback(9, utc_now(), "Damaged", "huiyin of yesterday").save(directory)
     await _run_until_empty(archive, settings)
+
+
+async def test_a_setback_outlives_a_restart(archive: Archive, settings: Settings) -> None:
+    held_up, free = _closed_call(settings, "held up"), _closed_call(settings, "free")
+    directory = settings.spool_dir / str(held_up.recording_id)
+    Setback(STUCK_AFTER, utc_now() + timedelta(minutes=5), "Damaged", software_version()).save(directory)
+    async with _sealing(archive, settings) as sealer:
+        await _until(lambda: sealer.sealed == 1 and sealer.figures()["stuck"] == 1)
+    async with archive.database.read() as session:
+        assert [row.id for row in await session.scalars(select(Recording))] == [free.recording_id]
+
+
+async def test_a_store_that_is_away_stops_the_line_and_counts_against_no_call(
+    archive: Archive, settings: Settings
+) -> None:
+    calls = [_closed_call(settings, f"call {number}") for number in range(8)]
+    away = replace(archive, store=connect_store(f"s3://key:secret@127.0.0.1:{free_port()}/evidence?secure=false"))
+    alarms = Alarms("sealer", utc_now)
+    async with _sealing(away, settings, alarms):
+        await _until(lambda: STORE_AWAY in alarms.standing)
+    await away.store.close()
+    assert len(spool.waiting(settings.spool_dir)) == len(calls)
+    assert not list(settings.spool_dir.glob(f"*/{NOTE_FILE}"))
+    await _run_until_empty(archive, replace(settings, assemblers=1))
     async with archive.database.read() as session:
         sealed = list(await session.scalars(select(Recording.id).order_by(Recording.sealed_at)))
-    assert sealed == [first.recording_id, second.recording_id], "oldest first"
+    # Oldest first, but for those that are under way together.
+    assert len(sealed) == len(calls)
+    assert all(abs(sealed.index(facts.recording_id) - at) < CALLS_PER_LANE for at, facts in enumerate(calls))
 
 
-async def test_calls_wait_for_a_database_that_is_away(archive: Archive, settings: Settings) -> None:
+async def test_a_database_that_is_away_stops_the_line(archive: Archive, settings: Settings) -> None:
     facts = _closed_call(settings)
+    directory = settings.spool_dir / str(facts.recording_id)
     nowhere = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none")
-    [directory] = spool.waiting(settings.spool_dir)
-    assert not await sealer.try_call(replace(archive, database=nowhere), settings, directory, sealer.Setbacks())
+    alarms = Alarms("sealer", utc_now)
+    async with _sealing(replace(archive, database=nowhere), settings, alarms):
+        await _until(lambda: DATABASE_AWAY in alarms.standing)
     await nowhere.close()
-    assert soundfile.info(directory / sealer.AUDIO_FILE).duration == 2.0
+    assert soundfile.info(directory / AUDIO_FILE).duration == 2.0
+    assert not (directory / NOTE_FILE).exists()
     await _run_until_empty(archive, settings)
     async with archive.database.read() as session:
         assert await session.get(Recording, facts.recording_id) is not None
 
 
-def test_setbacks_wait_longer_each_time() -> None:
-    setbacks = sealer.Setbacks()
-    name = str(UUID(int=1))
-    assert setbacks.ready(name, 0.0)
-    waits = [setbacks.add(name, 100.0) for _ in range(9)]
-    assert waits[:3] == [2.0, 4.0, 8.0]
-    assert waits[-1] == sealer.LONGEST_RETRY_SECONDS
-    assert not setbacks.ready(name, 100.0)
-    setbacks.clear(name)
-    assert setbacks.ready(name, 100.0)
+async def test_what_cannot_be_read_is_sealed_as_it_is(archive: Archive, settings: Settings) -> None:
+    facts = _closed_call(settings)
+    directory = settings.spool_dir / str(facts.recording_id)
+    (directory / "1.rtpdump").write_bytes(b"no rtpdump at all")
+    alarms = Alarms("sealer", utc_now)
+    async with _sealing(archive, settings, alarms):
+        await _until(lambda: SPOOL_DAMAGED in alarms.standing)
+    async with archive.database.read() as session:
+        recording = await session.get(Recording, facts.recording_id)
+        [remains] = await session.scalars(select(StoredObject).where(StoredObject.kind == REMAINS))
+        [kept] = await session.scalars(select(LedgerRow).where(LedgerRow.kind == "kept"))
+    assert recording is not None
+    assert "1: spool unreadable" in recording.flags
+    assert recording.duration_ms == 2000, "what is readable is saved"
+    assert remains.key.endswith("/remains/1.rtpdump")
+    assert remains.lock_until >= recording.retain_until
+    assert kept.subject == str(facts.recording_id)
+    assert await read_object(archive, remains.id, actor="test", purpose="test") == b"no rtpdump at all"
+    assert await verify_recording(archive, facts.recording_id) == []
+    assert not directory.exists()
+
+
+async def test_thousands_of_waiting_calls_are_read_once(tmp_path: Path) -> None:
+    facts = replace(call("agent"), state=CLOSED)
+    for _ in range(2_000):
+        directory = tmp_path / str(new_id())
+        directory.mkdir()
+        replace(facts, recording_id=UUID(directory.name)).write_new(directory)
+        CallFacts.put_new_in_place(directory)
+    backlog = spool.Backlog(tmp_path)
+    backlog.look()
+    names = [waiting.directory.name for waiting in backlog.waiting]
+    assert (len(names), names) == (2_000, sorted(names))
+    # Nothing of them is read again: they could not be.
+    for name in names:
+        (tmp_path / name / FACTS_FILE).unlink()
+    (tmp_path / str(new_id())).mkdir()
+    backlog.look()
+    assert (backlog.closed, backlog.recording) == (2_000, 1)
