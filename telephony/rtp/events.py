@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from telephony.rtp.codecs import STATIC_PAYLOADS
 
 _FORMAT = struct.Struct(">BBH")
-_KEYS = "0123456789*#ABCD"
+KEYS = "0123456789*#ABCD"
 FLASH = 16
 # Beyond this a sender is broken; a caller presses a few dozen keys.
 MOST_EVENTS = 4096
@@ -77,8 +77,8 @@ class Event:
     @property
     def digit(self) -> str:
         """``0``-``9``, ``*``, ``#``, ``A``-``D``; ``flash``; the code in brackets for tones and signals."""
-        if self.code < len(_KEYS):
-            return _KEYS[self.code]
+        if self.code < len(KEYS):
+            return KEYS[self.code]
         return "flash" if self.code == FLASH else f"[{self.code}]"
 
     @property

@@ -1,6 +1,8 @@
 """The RTP headers of a whole spool block at once, as columns (RFC 3550 §5.1)."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,51 +16,89 @@ _HEADER = np.dtype([("first", "u1"), ("second", "u1"), ("sequence", ">u2"), ("ti
 
 
 @dataclass(frozen=True)
+class Control:
+    """An RTCP compound, the number of RTP rows of its block before it, and when it arrived (milliseconds)."""
+
+    row: int
+    arrival: int
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Rows:
-    """RTP packets in the order of arrival.  Lists are for reading one by one, arrays for all at once.
+    """RTP packets in the order of arrival: ``headers`` for all at once, lists (made when asked for) for one by one.
 
     ``arrivals`` are milliseconds since the start of the spool; payloads are ``data[start : start + size]``.  Rows from
     ``settled`` on are a preview of the next block.
     """
 
-    sequences: list[int]
-    timestamps: list[int]
-    ssrcs: list[int]
-    payload_types: list[int]
-    arrivals: list[int]
+    headers: NDArray[Any]
+    arrived: Integers
     starts: Integers
     sizes: Integers
     settled: int
     data: NDArray[np.uint8]
-    # Settled records that are RTCP, and those that are neither RTP nor RTCP.
-    rtcp: int
+    # Settled RTCP compounds, and how many settled records are neither RTP nor RTCP.
+    control: tuple[Control, ...]
     invalid: int
+
+    @cached_property
+    def sequences(self) -> list[int]:
+        return _list(self.headers["sequence"])
+
+    @cached_property
+    def timestamps(self) -> list[int]:
+        return _list(self.headers["timestamp"])
+
+    @cached_property
+    def ssrcs(self) -> list[int]:
+        return _list(self.headers["ssrc"])
+
+    @cached_property
+    def payload_types(self) -> list[int]:
+        return _list(self.headers["second"] & 0x7F)
+
+    @cached_property
+    def markers(self) -> list[bool]:
+        return _list(self.headers["second"] > 0x7F)
+
+    @cached_property
+    def arrivals(self) -> list[int]:
+        return _list(self.arrived)
+
+    def payload(self, row: int) -> bytes:
+        """The octets of one row."""
+        start = int(self.starts[row])
+        return self.data[start : start + int(self.sizes[row])].tobytes()
+
+
+def _list(column: NDArray[Any]) -> list[Any]:
+    values: list[Any] = column.tolist()
+    return values
 
 
 def read_headers(block: Block) -> Rows:
     """Keeps what ``RtpPacket.parse`` would accept, and counts the rest."""
     data = np.frombuffer(block.data, np.uint8)
     starts, sizes = np.array(block.starts, np.int64), np.array(block.sizes, np.int64)
-    rtp = np.flatnonzero(~np.array(block.rtcp, bool) & (sizes >= _HEADER.itemsize))
+    is_control = np.array(block.rtcp, bool)
+    rtp = np.flatnonzero(~is_control & (sizes >= _HEADER.itemsize))
     header = data[starts[rtp, None] + np.arange(_HEADER.itemsize)].view(_HEADER)[:, 0]
     payloads, lengths = _payloads(data, starts[rtp], sizes[rtp], header["first"])
     sound = (header["first"] >> 6 == VERSION) & (lengths >= 0)
-    kept, header = rtp[sound], header[sound]
-    rtcp = sum(block.rtcp[: block.settled])
-    settled = int(np.searchsorted(kept, block.settled))
-    return Rows(
-        header["sequence"].tolist(),
-        header["timestamp"].tolist(),
-        header["ssrc"].tolist(),
-        (header["second"] & 0x7F).tolist(),
-        np.array(block.offsets_ms, np.int64)[kept].tolist(),
-        payloads[sound],
-        lengths[sound],
-        settled,
-        data,
-        rtcp,
-        block.settled - rtcp - settled,
+    kept = rtp[sound]
+    arrivals = np.array(block.offsets_ms, np.int64)
+    control = tuple(
+        Control(
+            int(np.searchsorted(kept, record)),
+            int(arrivals[record]),
+            data[starts[record] : starts[record] + sizes[record]].tobytes(),
+        )
+        for record in np.flatnonzero(is_control[: block.settled])
     )
+    settled = int(np.searchsorted(kept, block.settled))
+    invalid = block.settled - len(control) - settled
+    return Rows(header[sound], arrivals[kept], payloads[sound], lengths[sound], settled, data, control, invalid)
 
 
 def _payloads(

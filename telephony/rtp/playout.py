@@ -1,114 +1,98 @@
-"""One spool as a run of samples: headers, timeline and codec together, a stretch at a time.
+"""The second reading of a spool: a run of samples, a stretch at a time, as its survey says.
 
 Memory depends on the stretch, never on the length of the call.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from telephony.rtp.codecs import SAMPLE_RATE, Codec, Samples
+from telephony.rtp.clocks import Piece
+from telephony.rtp.codecs import Samples
 from telephony.rtp.headers import Integers, Rows, read_headers
+from telephony.rtp.lane import Lane
+from telephony.rtp.placed import Placed
 from telephony.rtp.spool import SpoolReader
-from telephony.rtp.timeline import LIMIT, PREVIEW, SAMPLES_PER_MS, Source
+from telephony.rtp.survey import Survey
+from telephony.rtp.timeline import LIMIT_MS, PREVIEW
 
-# Sources that one stream may have; further ones are strays.  A transfer makes a few, a spray of packets thousands.
-MOST_SOURCES = 32
-# Longest call: what lies further from the first packet is a stray.
-MOST_SAMPLES = 24 * 3600 * SAMPLE_RATE
-# Source, payload type, payload size.
-_Alike = tuple[int, int, int]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Decoded packets of one source and one length: where each begins, and its samples, one packet a row."""
-
-    source: int
-    positions: Integers
-    samples: Samples
-
-
-def position_of(moment: datetime) -> int:
+def position_of(moment: datetime, rate: int) -> int:
     """A moment on the timeline, in samples since the Unix epoch."""
     since = moment - _EPOCH
-    return (since.days * 86400 + since.seconds) * SAMPLE_RATE + since.microseconds * SAMPLE_RATE // 1_000_000
+    return (since.days * 86400 + since.seconds) * rate + since.microseconds * rate // 1_000_000
+
+
+@dataclass
+class _Place:
+    """Where a source stands while its timestamps are unrolled: the last one, and the run it was in."""
+
+    placed: Placed
+    lane: Lane
+    last: int = 0
+    run: int = -1
 
 
 class Playout:
-    """Plays one spool.  Ask for stretches in order; ``statistics`` are whole when ``done`` answered true.
+    """Plays one spool at ``rate`` samples a second, ``shift_ms`` later than its survey says.  Ask for stretches in
+    order.  Positions are samples since the Unix epoch.
 
-    Raises ``ValueError`` when the file is no rtpdump, ``OSError`` when it cannot be read.
+    Raises ``OSError`` when the spool cannot be read.
     """
 
-    def __init__(self, file: Path, codecs: Mapping[int, Codec]) -> None:
-        self._reader = SpoolReader(file)
-        self._blocks = self._reader.blocks(preview=PREVIEW)
-        self._clock, self._codecs = position_of(self._reader.header.started_at), codecs
-        self._sources: dict[int, Source] = {}
-        self._newest: Source | None = None
-        self._chunks: list[_Chunk] = []
+    def __init__(self, survey: Survey, rate: int, shift_ms: float = 0.0) -> None:
+        self.survey, self._rate = survey, rate
+        self._blocks = SpoolReader(survey.file).blocks(preview=PREVIEW)
+        self._began = position_of(survey.header.started_at, rate)
+        self._shift_ms, self._row = shift_ms, 0
+        self._delays = {number: survey.codecs[number].decoder(rate).delay for number in survey.heard}
+        self._places = {
+            placed.source.ssrc: _Place(placed, Lane(survey.codecs, rate))
+            for placed in survey.placed
+        }
         self._overhang = np.zeros(0, np.int16)
         self._read_all = False
-        self._origin: int | None = None
-        self._horizon = 0
-        self._encodings: set[str] = set()
-        self._undecoded: Counter[int] = Counter()
-        self._received = self._late = self._strays = self._invalid = self._rtcp = self._heard = 0
-        self.first = self._find_first()
+        self._horizon = self._began
+        self.first = None if survey.first is None else self._position(survey.first) - max(self._delays.values())
+        self.end = self._position(survey.end)
 
-    def _find_first(self) -> int | None:
-        """The position of the first sound, ``None`` when there is none at all."""
-        while not self._chunks and not self._read_all:
-            self._read_block()
-        return min((int(chunk.positions.min()) for chunk in self._chunks), default=None)
+    def _position(self, moment: float) -> int:
+        return self._began + round((moment + self._shift_ms) * self._rate / 1000)
 
     @property
-    def end(self) -> int:
-        """The position behind the last sound read so far."""
-        return self._horizon
+    def late(self) -> int:
+        """Packets that came when their place had been played."""
+        return sum(place.lane.late for place in self._places.values())
+
+    @property
+    def undecodable(self) -> int:
+        """Packets that their codec could not read."""
+        return sum(place.lane.undecodable for place in self._places.values())
+
+    @property
+    def heard(self) -> int:
+        """Samples that came from packets."""
+        return sum(place.lane.heard for place in self._places.values())
 
     def done(self, stop: int) -> bool:
         """Whether nothing is left to hear from ``stop`` on."""
-        return self._read_all and not self._chunks and self._horizon <= stop
+        return self.first is None or stop >= self.end
 
     def samples(self, start: int, stop: int) -> Samples:
         """The stretch from ``start`` to ``stop``; gaps are zeros, sources that overlap are added."""
-        # What comes more than LIMIT later than its place is late.
-        while not self._read_all and self._horizon < stop + LIMIT:
+        # What comes more than two seconds later than its place is late.
+        while not self._read_all and self._horizon < stop + LIMIT_MS * self._rate // 1000:
             self._read_block()
-        chunks, self._chunks = self._chunks, []
-        buffers: dict[int, Samples] = {}
-        room = stop - start + max((chunk.samples.shape[1] for chunk in chunks), default=0)
-        for chunk in chunks:
-            due = chunk.positions < stop
-            if not due.all():
-                self._chunks.append(_Chunk(chunk.source, chunk.positions[~due], chunk.samples[~due]))
-            if due.any():
-                buffer = buffers.setdefault(chunk.source, np.zeros(room, np.int16))
-                self._lay(buffer, chunk.positions[due] - start, chunk.samples[due])
-        played = _add(list(buffers.values()), self._overhang, max(room, len(self._overhang)))
+        parts = [place.lane.play(start, stop) for place in self._places.values()]
+        buffers = [part for part in parts if part is not None]
+        room = max([stop - start, len(self._overhang), *map(len, buffers)])
+        played = _add(buffers, self._overhang, room)
         self._overhang = played[stop - start :].copy()
         return played[: stop - start]
-
-    def _lay(self, buffer: Samples, positions: Integers, samples: Samples) -> None:
-        """Copy packets to their places, each run of adjoining packets at once."""
-        late = positions < 0
-        if late.any():
-            self._late += int(late.sum())
-            positions, samples = positions[~late], samples[~late]
-        length = samples.shape[1]
-        starts = np.flatnonzero(np.diff(positions, prepend=-length - 1) != length)
-        for begin, end in zip(starts, [*starts[1:], len(positions)], strict=True):
-            at = positions[begin]
-            buffer[at : at + (end - begin) * length] = samples[begin:end].reshape(-1)
-        self._heard += samples.size
 
     def _read_block(self) -> None:
         block = next(self._blocks, None)
@@ -116,84 +100,69 @@ class Playout:
             self._read_all = True
             return
         rows = read_headers(block)
-        self._received += rows.settled
-        self._rtcp += rows.rtcp
-        self._invalid += rows.invalid
-        self._decode(rows, self._place(rows))
+        kept = np.frombuffer(self.survey.kept[self._row : self._row + rows.settled], np.uint8)
+        heard = np.flatnonzero(kept)
+        ssrcs = rows.headers["ssrc"][heard]
+        for ssrc in np.unique(ssrcs).tolist():
+            mine = heard[ssrcs == ssrc]
+            self._take(self._places[ssrc], rows, mine)
+        self._row += rows.settled
 
-    def _place(self, rows: Rows) -> Mapping[_Alike, tuple[list[int], list[int]]]:
-        """The rows that sound and their positions, by source, payload type and payload size."""
-        groups: defaultdict[_Alike, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        sizes, sources = rows.sizes.tolist(), self._sources
-        for row in range(rows.settled):
-            ssrc, payload_type, size = rows.ssrcs[row], rows.payload_types[row], sizes[row]
-            source = sources.get(ssrc) or self._new_source(rows, row)
-            if source is None:
-                self._strays += 1
+    def _take(self, place: _Place, rows: Rows, mine: Integers) -> None:
+        """Place the packets of one source and hand them to its lane."""
+        positions = self._positions(place, rows, mine)
+        self._horizon = max(self._horizon, int(positions.max()))
+        types, sizes = rows.headers["second"][mine] & 0x7F, rows.sizes[mine]
+        kinds = types.astype(np.int64) << 32 | sizes
+        for kind in np.unique(kinds).tolist():
+            alike = np.flatnonzero(kinds == kind)
+            payload_type, size = kind >> 32, kind & 0xFFFF_FFFF
+            codec = self.survey.codecs[payload_type]
+            if codec.rows and codec.native_rate == self._rate:
+                octets = rows.data[rows.starts[mine[alike], None] + np.arange(size)]
+                place.lane.add_rows(positions[alike], codec.rows(octets))
+            else:
+                for index in alike.tolist():
+                    place.lane.add_payload(int(positions[index]), payload_type, rows.payload(int(mine[index])))
+
+    def _positions(self, place: _Place, rows: Rows, mine: Integers) -> Integers:
+        """The samples at which packets begin: timestamps unrolled from the last one, then by the piece they are in."""
+        timestamps = rows.headers["timestamp"][mine].astype(np.int64)
+        unrolled = place.last + np.cumsum(_signed(np.diff(timestamps, prepend=place.last)))
+        pieces, numbers = place.placed.pieces, mine + self._row
+        borders = np.searchsorted(numbers, [piece.row for piece in pieces[1:]])
+        positions = np.empty(len(mine), np.int64)
+        for piece, first, last in zip(pieces, (0, *borders), (*borders, len(mine)), strict=True):
+            if first == last:
                 continue
-            sounds = size > 0 and payload_type in self._codecs
-            if not sounds:
-                self._undecoded[payload_type] += 1
-            position = source.place(rows, row, size if sounds else 0)
-            if position is None:
-                continue
-            self._origin = position if self._origin is None else self._origin
-            if abs(position - self._origin) > MOST_SAMPLES:
-                self._strays += 1
-                continue
-            found, positions = groups[ssrc, payload_type, size]
-            found.append(row)
-            positions.append(position)
-        return groups
+            if piece.run != place.run:
+                near = piece.timestamp + int(_signed(timestamps[first] - piece.timestamp))
+                unrolled[first:] += near - unrolled[first]
+                place.run = piece.run
+            ticks = unrolled[first:last] - piece.timestamp
+            positions[first:last] = self._scaled(ticks, piece) + self._position(piece.anchor)
+        place.last = int(unrolled[-1])
+        return positions
 
-    def _new_source(self, rows: Rows, row: int) -> Source | None:
-        if len(self._sources) == MOST_SOURCES:
-            return None
-        # After a source that was sent faster than real time, arrivals say nothing: the next one follows on.
-        before = self._newest
-        self._newest = Source(rows, row, self._clock, before.end if before and before.hurried else 0)
-        self._sources[rows.ssrcs[row]] = self._newest
-        return self._newest
+    def _scaled(self, ticks: Integers, piece: Piece) -> Integers:
+        """Ticks as samples of the file.  Without drift nothing is rounded but what does not come out even."""
+        per_tick = piece.ms_per_tick * self._rate / 1000
+        if piece.scale == 1.0 and per_tick == int(per_tick):
+            return ticks * int(per_tick)
+        return np.rint(ticks * (per_tick * piece.scale)).astype(np.int64)
 
-    def _decode(self, rows: Rows, groups: Mapping[_Alike, tuple[list[int], list[int]]]) -> None:
-        for (ssrc, payload_type, size), (found, positions) in groups.items():
-            codec = self._codecs[payload_type]
-            self._encodings.add(codec.encoding)
-            # Codecs with state are not played yet: what SDP agrees on has rows.
-            assert codec.rows
-            samples = codec.rows(rows.data[rows.starts[found, None] + np.arange(size)])
-            self._chunks.append(_Chunk(ssrc, np.array(positions, np.int64), samples))
-            self._horizon = max(self._horizon, max(positions) + samples.shape[1])
 
-    def statistics(self) -> dict[str, Any]:
-        """Counts over the whole spool, as plain JSON values; times in milliseconds."""
-        sources = self._sources.values()
-        in_order = sum(source.in_order for source in sources)
-        span = self._horizon - self.first if self.first is not None else 0
-        return {
-            "received": self._received,
-            "lost": sum(source.lost for source in sources),
-            "duplicated": sum(source.duplicated for source in sources),
-            "reordered": sum(source.reordered for source in sources),
-            "late": self._late,
-            "strays": self._strays + sum(source.strays for source in sources),
-            "invalid": self._invalid,
-            "undecoded": {str(payload_type): count for payload_type, count in sorted(self._undecoded.items())},
-            "rtcp": self._rtcp,
-            "jitter_ms": round(sum(source.jitter for source in sources) / max(1, in_order) / SAMPLES_PER_MS, 2),
-            "silence_ms": max(0, span - self._heard) // SAMPLES_PER_MS,
-            "duration_ms": span // SAMPLES_PER_MS,
-            "sources": len(sources),
-            "anchored_again": sum(source.anchored_again for source in sources),
-            "codecs": sorted(self._encodings),
-            "unread_bytes": self._reader.unread,
-        }
+def _signed(difference: Any) -> Any:
+    """A difference of timestamps, the short way around (RFC 3550 §5.1: they wrap at 32 bits)."""
+    return (difference + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
 
 
 def _add(buffers: list[Samples], overhang: Samples, room: int) -> Samples:
     """The sum of the sources and of what hung over from the stretch before, saturated."""
-    if len(buffers) < 2 and not overhang.any():
-        return buffers[0] if buffers else np.zeros(room, np.int16)
+    if len(buffers) == 1 and not overhang.any() and len(buffers[0]) == room:
+        return buffers[0]
+    if not buffers and not overhang.any():
+        return np.zeros(room, np.int16)
     total = np.zeros(room, np.int32)
     total[: len(overhang)] = overhang
     for buffer in buffers:

@@ -13,15 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from core.errors import Refused
-from telephony.rtp.codecs import SAMPLE_RATE, Codec, find
 from telephony.rtp.packet import RtcpSenderReport, RtpPacket, goodbye, ntp_time, source_description
+from telephony.rtp.packetize import Key, Part, Planned, packetize, read_sound
 
-PACKET_MS = 20
-PACKET_SAMPLES = SAMPLE_RATE * PACKET_MS // 1000
 # After a stall the schedule is caught up with in bursts that leave other tasks some air.
 _BURST = 50
 
@@ -41,8 +36,9 @@ class SenderReport:
 
 
 class Sender:
-    """Sends one 8 kHz mono file (FLAC or WAV) to ``target`` as 20 ms packets; RTCP goes to the port above.
+    """Sends one mono file (FLAC or WAV, 8 or 16 kHz) to ``target``; RTCP goes to the port above.
 
+    ``packet_ms`` (10 to 60) is the sound in a packet.  ``then`` changes the codec on the way, ``keys`` are pressed.
     ``loss``, ``reorder`` and ``duplicates`` are shares of packets (0..1), drawn from ``seed``.  ``lead_in`` and
     ``lead_out`` are seconds of sent silence around the file.  ``source`` is the local address; port 0: any.
     """
@@ -54,6 +50,9 @@ class Sender:
         *,
         codec: str = "PCMA",
         payload_type: int | None = None,
+        packet_ms: int = 20,
+        then: Sequence[Part] = (),
+        keys: Sequence[Key] = (),
         loss: float = 0.0,
         reorder: float = 0.0,
         duplicates: float = 0.0,
@@ -63,14 +62,13 @@ class Sender:
         lead_out: float = 0.0,
         source: tuple[str, int] | None = None,
     ) -> None:
-        found = find(codec)
-        if found is None:
-            raise Refused("no such codec", found=codec, expected="PCMA or PCMU")
+        if packet_ms not in range(10, 61, 10):
+            raise Refused("packets hold whole tens of milliseconds", found=f"{packet_ms} ms", expected="10 to 60 ms")
         if speed <= 0:
             raise Refused("the speed must be above 0", found=speed)
         self.target, self.speed, self.source = target, speed, source
-        self.payload_type = payload_type if payload_type is not None else found.payload_type or 0
-        self.payloads = _encode(audio, found, lead_in, lead_out)
+        self.packet_ms, parts = packet_ms, (Part(0, codec, payload_type), *then)
+        self.packets = packetize(*read_sound(audio, lead_in, lead_out), parts, packet_ms, keys)
         self.stopped = False
         random_numbers = random.Random(seed)
         self._ssrc, self._sequence = random_numbers.getrandbits(32), random_numbers.getrandbits(16)
@@ -81,7 +79,7 @@ class Sender:
     @property
     def duration(self) -> float:
         """Seconds of sound, with lead-in and lead-out, at speed 1."""
-        return len(self.payloads) * PACKET_MS / 1000
+        return (self.packets[-1].at_ms + self.packet_ms) / 1000 if self.packets else 0.0
 
     def stop(self) -> None:
         """End early: the packet on its way is the last, the BYE is still sent."""
@@ -92,10 +90,11 @@ class Sender:
         return (await run_together([self]))[0]
 
     def datagrams(self) -> Iterator[list[bytes]]:
-        """For each 20 ms of sound what is sent then: usually one packet, none when lost, two when doubled."""
+        """For each packet what is sent then: usually itself, nothing when lost, twice when doubled; at last what was
+        held back."""
         held: list[bytes] = []
-        for index in range(len(self.payloads)):
-            due = [self._packet(index)]
+        for index, packet in enumerate(self.packets):
+            due = [self._packet(index, packet)]
             lose, swap, double = (self._random.random() for _ in range(3))
             if lose < self._loss:
                 due, self._lost = [], self._lost + 1
@@ -109,21 +108,20 @@ class Sender:
             yield due
         yield held
 
-    def _packet(self, index: int) -> bytes:
+    def _packet(self, index: int, packet: Planned) -> bytes:
+        sequence, timestamp = self._sequence + index & 0xFFFF, self._timestamp + packet.timestamp & 0xFFFF_FFFF
         return bytes(
-            RtpPacket(
-                self.payload_type,
-                self._sequence + index & 0xFFFF,
-                self._timestamp + index * PACKET_SAMPLES & 0xFFFF_FFFF,
-                self._ssrc,
-                self.payloads[index],
-                marker=index == 0,
-            )
+            RtpPacket(packet.payload_type, sequence, timestamp, self._ssrc, packet.payload, marker=packet.marker)
         )
+
+    def due_ms(self, index: int) -> int:
+        """When packet ``index`` leaves, at speed 1; behind the last one, when the sound ends."""
+        return self.packets[index].at_ms if index < len(self.packets) else round(self.duration * 1000)
 
     def control(self, index: int, *, last: bool) -> bytes:
         """The RTCP compound at packet ``index``: SR and SDES, and a BYE when it is the last."""
-        timestamp = self._timestamp + index * PACKET_SAMPLES & 0xFFFF_FFFF
+        planned = self.packets[min(index, len(self.packets) - 1)].timestamp if self.packets else 0
+        timestamp = self._timestamp + planned & 0xFFFF_FFFF
         report = RtcpSenderReport(self._ssrc, ntp_time(time.time()), timestamp, self._packets, self._octets)
         compound = bytes(report) + source_description(self._ssrc, f"{self._ssrc:08x}@sender.invalid")
         return compound + (goodbye(self._ssrc) if last else b"")
@@ -156,36 +154,45 @@ async def run_together(senders: Sequence[Sender]) -> tuple[SenderReport, ...]:
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as stack:
         streams = [_Outgoing(sender, stack) for sender in senders]
-        started, step, tick = loop.time(), PACKET_MS / 1000 / senders[0].speed, 0
-        while streams_left := [stream for stream in streams if stream.seconds is None]:
-            for stream in streams_left:
-                stream.send_due(tick, loop.time() - started)
-            tick += 1
-            delay = started + tick * step - loop.time()
-            if delay > 0 or tick % _BURST == 0:
+        started, milliseconds, burst = loop.time(), 0, 0
+        while left := [stream for stream in streams if stream.seconds is None]:
+            milliseconds = min(stream.due_ms for stream in left)
+            delay = started + milliseconds / 1000 / senders[0].speed - loop.time()
+            burst = 0 if delay > 0 else burst + 1
+            if delay > 0 or burst % _BURST == 0:
                 await asyncio.sleep(max(delay, 0))
+            for stream in left:
+                stream.send_due(milliseconds, loop.time() - started)
         return tuple(stream.sender.report(stream.seconds or 0.0) for stream in streams)
 
 
 class _Outgoing:
     """A sender with its sockets, while it runs."""
 
+    seconds: float | None
+
     def __init__(self, sender: Sender, stack: contextlib.ExitStack) -> None:
-        self.sender, self.seconds = sender, None
+        self.sender, self.seconds, self._index = sender, None, 0
         self._plan = sender.datagrams()
         self._rtp = stack.enter_context(_socket(sender.target, sender.source, 0))
         self._rtcp = stack.enter_context(_socket(sender.target, sender.source, 1))
         self._send_control(0, last=False)
 
-    seconds: float | None
+    @property
+    def due_ms(self) -> int:
+        """When there is something to do next, at speed 1."""
+        return self.sender.due_ms(self._index)
 
-    def send_due(self, tick: int, elapsed: float) -> None:
-        due = None if self.sender.stopped else next(self._plan, None)
-        if due is None:
-            self._send_control(tick, last=True)
-            self.seconds = elapsed
-        else:
-            self.sender.send(self._rtp, due)
+    def send_due(self, milliseconds: int, elapsed: float) -> None:
+        """Everything that leaves until then."""
+        while self.seconds is None and self.due_ms <= milliseconds:
+            due = None if self.sender.stopped else next(self._plan, None)
+            if due is None:
+                self._send_control(self._index, last=True)
+                self.seconds = elapsed
+            else:
+                self.sender.send(self._rtp, due)
+                self._index += 1
 
     def _send_control(self, index: int, *, last: bool) -> None:
         host, port = self.sender.target
@@ -200,16 +207,3 @@ def _socket(target: tuple[str, int], source: tuple[str, int] | None, above: int)
     if source:
         sock.bind((source[0], source[1] + above if source[1] else 0))
     return sock
-
-
-def _encode(audio: Path, codec: Codec, lead_in: float, lead_out: float) -> list[bytes]:
-    """The file's sound as payloads, padded to whole packets."""
-    try:
-        samples, rate = soundfile.read(audio, dtype="int16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise Refused("cannot read a sound file", file=audio, found=error) from error
-    if samples.ndim != 1 or rate != SAMPLE_RATE:
-        raise Refused("a sound file to send must be 8000 Hz mono", file=audio, found=f"{rate} Hz {samples.shape}")
-    before, after = round(lead_in * SAMPLE_RATE), round(lead_out * SAMPLE_RATE)
-    after += -(before + len(samples) + after) % PACKET_SAMPLES
-    return codec.payloads(np.pad(samples, (before, after)), PACKET_MS)

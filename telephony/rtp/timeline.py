@@ -1,103 +1,185 @@
-"""Where each packet of a source lies on the call's timeline.
+"""Which packets of a source belong to which run of its clock; where the runs lie is decided in ``clocks``.
 
-The timeline counts samples (8,000 a second) since the Unix epoch.  A source is one SSRC.  Its first packet lies where
-it arrived; every later one lies by its RTP timestamp, so that jitter, bursts and hurried sending move nothing.  Arrival
-times are asked again only when timestamp and arrival part by more than ``LIMIT`` at once:
+A source is one SSRC.  RTP timestamps say where its packets lie relative to each other, arrivals where all of them lie.
+No packet comes before its last sample was spoken, and the network only ever delays.  So the *level* of a packet,
 
-========================== =============================== =======================================================
-timestamp against arrival  what follows                    what it is, and what is done
-========================== =============================== =======================================================
-ahead                      source was hurried all along    a pause in speech, sent faster: the timestamp is right
-ahead or behind            does not continue from here     a stray packet: dropped
-ahead or behind            continues from here             the sender began a new clock: anchored at arrival again
-behind, small step         hurried                         a network stall and its burst: the timestamp is right
-behind, small step         paced                           a hold in which the clock stood: anchored at arrival again
-========================== =============================== =======================================================
+    level = arrival - time from the run's first sample to the packet's last sample, by timestamps,
+
+is where the run's first sample was spoken, plus the packet's delay; its lower envelope is the truth plus the shortest
+delay.  Jitter, bursts and hurried sending move nothing.  A run ends where timestamps stop telling the time:
+
+=========================== ============================== ========================================================
+what the packets show       what follows                   what it is, and what is done
+=========================== ============================== ========================================================
+timestamp ahead of arrival  source was hurried all along   a pause in speech, sent faster: the run goes on
+ahead or behind by LIMIT    does not continue from here    a stray packet: dropped
+ahead or behind by LIMIT    continues from here            the sender began a new clock: a new run
+behind by LIMIT             hurried                        a network stall and its burst: the run goes on
+behind by LIMIT             paced                          a hold in which the clock stood: a new run
+level rises or falls, less  level comes back within 10 s   jitter, a stall and its burst: the run goes on
+  than LIMIT                level stays, sender reports:   their clock moved too: the clock stood or jumped, the run
+                                                           is split there; it did not: a route changed, it goes on
+                            level stays, no reports:       up to 150 ms (250 ms inside a talkspurt): a route changed
+                                                           and the run goes on; more: the clock stood, it is split
+another timestamp rate      \\-                             another codec took over: a new run
+another SSRC                \\-                             another source: runs of its own
+steady slope of the level   up to 1,000 ppm                clocks drift: times of the run are scaled (``clocks``)
+sequence numbers only       continues from here            the numbering began anew: the run goes on, nothing is lost
+silence suppression         \\-                             timestamps run on: the run goes on, a gap of silence
+=========================== ============================== ========================================================
 
 Sequence numbers tell loss, duplicates and order (RFC 3550 appendix A.1 has the two limits).
 """
 
+from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from telephony.rtp.codecs import SAMPLE_RATE
+from telephony.rtp.gaps import Hole, Holes
 from telephony.rtp.headers import Rows
 
-# Two seconds: beyond any jitter buffer, below any hold.
-LIMIT = 2 * SAMPLE_RATE
+# Two seconds: beyond any jitter buffer, below most holds.
+LIMIT_MS = 2000.0
 MAX_DROPOUT, MAX_MISORDER = 3000, 100
 # How far what follows is looked at, in packets.
 PREVIEW = 50
 # A pause that a hurried source (faster than ``HURRIED`` times real time) may make.
-LONGEST_PAUSE = 600 * SAMPLE_RATE
+LONGEST_PAUSE_MS = 600_000.0
 HURRIED = 1.5
-SAMPLES_PER_MS = SAMPLE_RATE // 1000
+# Steps of the level that may be a clock that stood: at the start of a talkspurt (RFC 3551 §4.1), and inside one.
+STEP_AT_MARKER_MS, STEP_MS = 150.0, 250.0
+BIN_MS = 1000.0
 _WINDOW = (1 << MAX_MISORDER + 1) - 1
 
 
-class Source:
-    """One SSRC.  Feed it every packet in the order of arrival; it answers with the packet's position.
+@dataclass
+class Run:
+    """Packets whose timestamps tell the time.  ``timestamp`` is that of its first sample, extended; media times are
+    milliseconds from there, levels milliseconds since the spool began.
 
-    ``clock`` is the position at which the spool began.
+    The lower envelope is kept in bins of a second: the lowest level, its media time, the bin's first row, and the step
+    at its beginning that would split the run (0: there is none).
     """
 
-    def __init__(self, rows: Rows, row: int, clock: int, not_before: int = 0) -> None:
-        self.ssrc, self._clock = rows.ssrcs[row], clock
-        # The newest packet in order: extended sequence number and timestamp, arrival as a position.
-        self._sequence, self._timestamp = rows.sequences[row] - 1, rows.timestamps[row]
-        self._arrival = self._anchor_arrival = clock + rows.arrivals[row] * SAMPLES_PER_MS
-        self._anchor_timestamp = self._timestamp
-        self._first_sequence = rows.sequences[row]
-        # position = extended timestamp + shift
-        self._shift = max(self._arrival, not_before) - self._timestamp
-        # Bit n: the packet n before the newest has arrived.
-        self._arrived = 0
-        self.end = self._arrival
-        self.lost = self.duplicated = self.reordered = self.strays = self.anchored_again = 0
-        self.in_order, self.jitter = 0, 0
+    row: int
+    timestamp: int
+    ms_per_tick: float
+    # Whether its first packet is the next in sequence.
+    continues: bool
+    first_level: float
+    first_arrival: float = 0.0
+    last_arrival: float = 0.0
+    packets: int = 0
+    lowest: int = 0
+    highest: int = 0
+    levels: "array[float]" = field(default_factory=lambda: array("d"))
+    media: "array[float]" = field(default_factory=lambda: array("d"))
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
+    steps: "array[float]" = field(default_factory=lambda: array("d"))
+    _bin_ends: float = -1.0
 
     @property
     def hurried(self) -> bool:
-        """Whether it was sent faster than real time since its last anchor."""
-        spoken = self._timestamp - self._anchor_timestamp
-        return spoken > 10 * 160 and spoken > HURRIED * (self._arrival - self._anchor_arrival)
+        """Whether it was sent faster than real time."""
+        spoken = (self.highest - self.timestamp) * self.ms_per_tick
+        return spoken > 200 and spoken > HURRIED * (self.last_arrival - self.first_arrival)
 
-    def place(self, rows: Rows, row: int, samples: int) -> int | None:
-        """The position of a packet of ``samples`` samples, or ``None`` when it is not to be heard.
+    def add(self, row: int, arrival: int, timestamp: int, ticks: int, step: float) -> None:
+        """Note a packet that is heard."""
+        end = timestamp + ticks
+        media = (end - self.timestamp) * self.ms_per_tick
+        level = arrival - media
+        if arrival >= self._bin_ends or step:
+            if not self.packets:
+                self.first_level, self.first_arrival = level, arrival
+            self._bin_ends = arrival + BIN_MS
+            self.levels.append(level)
+            self.media.append(media)
+            self.rows.append(row)
+            self.steps.append(step)
+        elif level < self.levels[-1]:
+            self.levels[-1], self.media[-1] = level, media
+        self.packets += 1
+        self.last_arrival = arrival
+        if end > self.highest:
+            self.highest = end
+        if timestamp < self.lowest:
+            self.lowest = timestamp
 
-        Events and comfort noise have 0 samples: they count in the numbering, and keep no time.
+
+class Source:
+    """One SSRC.  Feed it every packet in the order of arrival; it tells whether the packet is to be heard."""
+
+    def __init__(self, rows: Rows, row: int) -> None:
+        self.ssrc = rows.ssrcs[row]
+        # The newest packet in order: extended sequence number and timestamp, arrival.
+        self._sequence, self.timestamp = rows.sequences[row] - 1, rows.timestamps[row]
+        self._arrival = rows.arrivals[row]
+        # Where the newest sound ended, and in which run (counted from 1).
+        self._end = self._end_run = 0
+        self._missing = 0
+        self._first_sequence = rows.sequences[row]
+        # Bit n: the packet n before the newest has arrived.
+        self._arrived = 0
+        self.runs: list[Run] = []
+        self.holes = Holes()
+        self.lost = self.duplicated = self.reordered = self.strays = 0
+        self.in_order, self.jitter = 0, 0.0
+
+    def take(self, rows: Rows, row: int, number: int, ticks: int, ms_per_tick: float) -> bool:
+        """Whether a packet is to be heard.  ``number`` counts the rows of the whole spool; its sound is ``ticks`` of
+        its clock long.  Events and comfort noise have 0: they count in the numbering, and keep no time.
         """
         ahead = (rows.sequences[row] - self._sequence + 0x8000 & 0xFFFF) - 0x8000
-        elapsed = (rows.timestamps[row] - self._timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
-        arrival = self._clock + rows.arrivals[row] * SAMPLES_PER_MS
-        early = elapsed - (arrival - self._arrival)
-        if not samples:
+        if not ticks:
             if -MAX_MISORDER <= ahead <= MAX_DROPOUT:
                 self._count(ahead)
-            return None
-        if self._is_break(ahead, elapsed, early):
-            if not self._accept_break(rows, row, ahead, elapsed, arrival):
+            return False
+        if not self.runs or self.runs[-1].ms_per_tick != ms_per_tick:
+            if self.runs and ahead <= 0:
+                # Overtaken by the codec that took over.
                 self.strays += 1
-                return None
-            ahead = self._bridge(ahead, elapsed, samples)
+                return False
+            self._begin(rows, row, number, ms_per_tick, ahead)
+        elapsed = (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        arrival, step = rows.arrivals[row], 0.0
+        early = elapsed * ms_per_tick - (arrival - self._arrival)
+        if _is_break(ahead, elapsed * ms_per_tick, early):
+            if not self._accept_break(rows, row, number, ahead, elapsed):
+                self.strays += 1
+                return False
+            ahead = self._bridge(ahead, elapsed, ticks)
+            elapsed = (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+            early = 0.0
+        elif ahead > 0 and (early > STEP_AT_MARKER_MS or early < -STEP_AT_MARKER_MS):
+            step = STEP_AT_MARKER_MS if rows.markers[row] else STEP_MS
         if not self._count(ahead):
-            return None
-        timestamp = self._timestamp + elapsed
+            return False
+        timestamp = self.timestamp + elapsed
         if ahead > 0:
             if ahead == 1:
                 self.in_order += 1
                 self.jitter += abs(early)
-            self._timestamp, self._arrival = timestamp, arrival
-        position = timestamp + self._shift
-        if position + samples > self.end:
-            self.end = position + samples
-        return position
+            if timestamp > self._end or self._end_run != len(self.runs):
+                self._note_hole(number, timestamp, ticks)
+            self.timestamp, self._arrival, self._missing = timestamp, arrival, 0
+            self._end, self._end_run = timestamp + ticks, len(self.runs)
+        else:
+            self.holes.fill(len(self.runs) - 1, timestamp, ticks)
+        self.runs[-1].add(number, arrival, timestamp, ticks, step)
+        return True
 
-    @staticmethod
-    def _is_break(ahead: int, elapsed: int, early: int) -> bool:
-        if -LIMIT <= early <= LIMIT and -MAX_MISORDER <= ahead <= MAX_DROPOUT:
-            return False
-        # A late or doubled packet from before a pause in the arrivals is none.
-        return not (-MAX_MISORDER <= ahead <= 0 and -LIMIT <= elapsed <= 0)
+    def _begin(self, rows: Rows, row: int, number: int, ms_per_tick: float, ahead: int) -> None:
+        """A new run from this row on, which is nothing ahead of itself.  Extended timestamps never part from those on
+        the wire by anything but whole cycles."""
+        self.timestamp += (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        self._arrival = rows.arrivals[row]
+        self.runs.append(Run(number, self.timestamp, ms_per_tick, ahead == 1, 0.0, lowest=self.timestamp))
+
+    def _note_hole(self, number: int, timestamp: int, ticks: int) -> None:
+        if self._end_run:
+            run = len(self.runs) - 1
+            self.holes.add(Hole(number, self._end_run - 1, self._end, run, timestamp, self._missing, ticks))
 
     def _count(self, ahead: int) -> bool:
         """Keep the books of sequence numbers; ``False`` for a duplicate."""
@@ -108,6 +190,7 @@ class Source:
             self._arrived = (self._arrived << min(ahead, MAX_MISORDER + 1) | 1) & _WINDOW
             self._sequence += ahead
             self.lost += ahead - 1
+            self._missing += ahead - 1
         elif ahead < -MAX_MISORDER:
             return False
         elif self._arrived >> -ahead & 1:
@@ -125,32 +208,39 @@ class Source:
                 self.lost -= 1
         return True
 
-    def _accept_break(self, rows: Rows, row: int, ahead: int, elapsed: int, arrival: int) -> bool:
-        """Decide by the table above; ``False`` for a stray.  Anchors again where the table says so."""
-        early = elapsed - (arrival - self._arrival)
+    def _accept_break(self, rows: Rows, row: int, number: int, ahead: int, elapsed: int) -> bool:
+        """Decide by the table above; ``False`` for a stray.  Begins a new run where the table says so."""
+        run = self.runs[-1]
+        spoken = elapsed * run.ms_per_tick
+        early = spoken - (rows.arrivals[row] - self._arrival)
         following = list(_following(rows, row))
-        if 0 <= elapsed <= LONGEST_PAUSE and 0 < ahead <= MAX_DROPOUT:
-            if early > LIMIT and self.hurried:
+        if 0 <= spoken <= LONGEST_PAUSE_MS and 0 < ahead <= MAX_DROPOUT:
+            if early > LIMIT_MS and run.hurried:
                 return True
-            if early < -LIMIT and (not following or _pace(rows, row, following[-1]) > HURRIED):
+            if early < -LIMIT_MS and (not following or _pace(rows, row, following[-1], run.ms_per_tick) > HURRIED):
                 return True
-        if not following or not _continues(rows, row, following[0]):
+        if not following or not _continues(rows, row, following[0], run.ms_per_tick):
             return False
-        if abs(early) > LIMIT:
-            # Never over what was heard already: a hurried source is further than its arrivals.
-            self._shift = max(arrival, self.end) - (self._timestamp + elapsed)
-            self._anchor_arrival, self._anchor_timestamp = arrival, self._timestamp + elapsed
-            self.anchored_again += 1
+        if abs(early) > LIMIT_MS:
+            self._begin(rows, row, number, run.ms_per_tick, ahead)
         return True
 
-    def _bridge(self, ahead: int, elapsed: int, samples: int) -> int:
+    def _bridge(self, ahead: int, elapsed: int, ticks: int) -> int:
         """How many sequence numbers a break that was accepted really spans: a new numbering has lost nothing."""
-        if 0 < ahead <= MAX_MISORDER or (ahead > 0 and abs(elapsed - ahead * samples) <= LIMIT):
+        near = abs(elapsed - ahead * ticks) * self.runs[-1].ms_per_tick <= LIMIT_MS
+        if 0 < ahead <= MAX_MISORDER or (ahead > 0 and near):
             return ahead
         self._sequence += ahead - 1
         self._first_sequence = self._sequence + 1
         self._arrived = 0
         return 1
+
+
+def _is_break(ahead: int, elapsed_ms: float, early: float) -> bool:
+    if -LIMIT_MS <= early <= LIMIT_MS and -MAX_MISORDER <= ahead <= MAX_DROPOUT:
+        return False
+    # A late or doubled packet from before a pause in the arrivals is none.
+    return not (-MAX_MISORDER <= ahead <= 0 and -LIMIT_MS <= elapsed_ms <= 0)
 
 
 def _following(rows: Rows, row: int) -> Iterator[int]:
@@ -159,14 +249,16 @@ def _following(rows: Rows, row: int) -> Iterator[int]:
     return (later for later in range(row + 1, last) if rows.ssrcs[later] == ssrc)
 
 
-def _pace(rows: Rows, row: int, later: int) -> float:
+def _pace(rows: Rows, row: int, later: int, ms_per_tick: float) -> float:
     """Seconds of speech for each second of arrivals, between two rows."""
     spoken = (rows.timestamps[later] - rows.timestamps[row] + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
-    return spoken / max(1, (rows.arrivals[later] - rows.arrivals[row]) * SAMPLES_PER_MS)
+    return spoken * ms_per_tick / max(1, rows.arrivals[later] - rows.arrivals[row])
 
 
-def _continues(rows: Rows, row: int, later: int) -> bool:
+def _continues(rows: Rows, row: int, later: int, ms_per_tick: float) -> bool:
     """Whether a later row goes on from this one, in sequence and in time."""
     ahead = (rows.sequences[later] - rows.sequences[row] + 0x8000 & 0xFFFF) - 0x8000
     elapsed = (rows.timestamps[later] - rows.timestamps[row] + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
-    return 0 <= ahead <= MAX_MISORDER and 0 <= elapsed <= LONGEST_PAUSE
+    # Arrivals go backwards where the spool is damaged.
+    sound = rows.arrivals[later] - rows.arrivals[row] >= -LIMIT_MS
+    return sound and 0 <= ahead <= MAX_MISORDER and 0 <= elapsed * ms_per_tick <= LONGEST_PAUSE_MS

@@ -64,7 +64,7 @@ def test_finds_codecs_as_sdp_writes_them() -> None:
 
 def test_wideband_codecs_say_so() -> None:
     rates = {codec.rtpmap: codec.native_rate for codec in map(find, ("PCMA", "G722", "opus", "G729")) if codec}
-    assert rates == {"PCMA/8000": 8000, "G722/8000": 16000, "opus/48000": 48000, "G729/8000": 8000}
+    assert rates == {"PCMA/8000": 8000, "G722/8000": 16000, "opus/48000/2": 48000, "G729/8000": 8000}
 
 
 def test_agreed_payload_types_go_before_static_ones() -> None:

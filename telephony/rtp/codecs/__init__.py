@@ -4,7 +4,7 @@ A codec gives fresh decoders, one for each source: ``codec.decoder(rate).decode(
 turns whole arrays besides (``codec.rows``).
 """
 
-from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE, Codec, Decoder, Octets, Samples
+from telephony.rtp.codecs.codec import SAMPLE_RATE, SENDABLE, WIDE_RATE, Codec, Decoder, Octets, Samples
 from telephony.rtp.codecs.g711 import PCMA, PCMU
 from telephony.rtp.codecs.registry import STATIC_PAYLOADS, by_payload_type, find
 
@@ -12,6 +12,7 @@ __all__ = [
     "PCMA",
     "PCMU",
     "SAMPLE_RATE",
+    "SENDABLE",
     "STATIC_PAYLOADS",
     "WIDE_RATE",
     "Codec",

@@ -50,6 +50,8 @@ def _open(name: str, direction: Literal["r", "w"], rate: int, options: Mapping[s
 
 def encode(name: str, rate: int, sound: Samples, **options: int | str) -> list[bytes]:
     """A whole sound as libavcodec's packets; an encoder that looks ahead gives one packet more."""
+    if not len(sound):
+        return []
     context = _open(name, "w", rate, options)
     frame = av.AudioFrame.from_ndarray(sound[np.newaxis, :], format="s16", layout="mono")
     frame.sample_rate = rate

@@ -43,6 +43,11 @@ def _frame(configuration: int) -> int:
 class Opus(Codec):
     """``opus/48000/2``."""
 
+    @property
+    def rtpmap(self) -> str:
+        """RFC 7587 §7: always two channels, whatever is sent."""
+        return f"{self.encoding}/{self.clock_rate}/2"
+
     def decoder(self, rate: int) -> "OpusDecoder":
         return OpusDecoder(rate)
 

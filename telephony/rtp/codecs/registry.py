@@ -31,7 +31,9 @@ STATIC_PAYLOADS: Mapping[str, str] = {
 _CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS)
 # Bare names mean the usual clock: the first of a name.
 _by_name: Mapping[str, Codec] = {
-    name.upper(): codec for codec in reversed(_CODECS) for name in (codec.encoding, codec.rtpmap)
+    name.upper(): codec
+    for codec in reversed(_CODECS)
+    for name in (codec.encoding, f"{codec.encoding}/{codec.clock_rate}")
 }
 
 
