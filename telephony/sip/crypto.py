@@ -8,7 +8,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telephony.rtp.srtp import SUITES, MasterKey, Protection
 
@@ -25,7 +25,7 @@ _REDACTED = b"(redacted)"
 _INLINE = re.compile(rb"(inline\s*:\s*)[^\s|;<>\"']+", re.I)
 _KEY_LINE = re.compile(rb"((?<![^\r\n])[ \t]*(?:k|a[ \t]*=[ \t]*key-mgmt[ \t]*(?=:))[ \t]*[=:])[^\r\n]*", re.I)
 _CRYPTO_LINE = re.compile(
-    rb"((?<![^\r\n])[ \t]*a[ \t]*=[ \t]*crypto[ \t]*:(?:[ \t]*[0-9]{1,9}[ \t]+[A-Za-z0-9_]+(?=[ \t]))?)([^\r\n]*)", re.I
+    rb"((?<![^\r\n])[ \t]*a[ \t]*=[ \t]*crypto[ \t]*:(?:[ \t]*[0-9]{1,9}[ \t]+[A-Za-z0-9_]+(?=\s|\Z))?)([^\r\n]*)", re.I
 )
 # What may stand behind tag and suite once keys are hidden.
 _IN_PLACE = re.compile(
@@ -107,19 +107,21 @@ def _print_key(key: MasterKey) -> str:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What an m-line is protected with.  ``place`` is where the offer said that the sender is."""
+    """What an m-line is protected with.  ``place`` is where the sender is; None while that was never said."""
 
     offered: Crypto
     ours: Crypto
-    place: tuple[str, int]
+    place: tuple[str, int] | None
     protection: Protection = field(repr=False, compare=False)
 
 
-def agree(offered: Sequence[Crypto], place: tuple[str, int], before: Agreement | None = None) -> Agreement | None:
+def agree(
+    offered: Sequence[Crypto], place: tuple[str, int] | None, before: Agreement | None = None
+) -> Agreement | None:
     """Take the strongest line that we can undo, and a key of our own; ``None`` where there is no such line.
 
-    The same key from the same place changes nothing: ``before`` is returned and the packet index goes on.  A place
-    that moved may be another sender with an index of its own (RFC 4568 §7.1.4), so both are kept in mind.
+    The same key from the same place, or from None (on hold), changes nothing: the packet index goes on.  A place that
+    moved may be another sender with an index of its own (RFC 4568 §7.1.4), so both are kept in mind.
     """
     usable = [crypto for crypto in offered if crypto.usable]
     if not usable:
@@ -127,6 +129,8 @@ def agree(offered: Sequence[Crypto], place: tuple[str, int], before: Agreement |
     strength = list(SUITES)
     # Stable: among equals the offerer's order decides.
     best = min(usable, key=lambda crypto: (strength.index(crypto.suite), not crypto.rtcp))
+    if before and before.offered == best and None in (place, before.place):
+        return replace(before, place=place or before.place)
     if before and before.offered == best and before.place == place:
         return before
     parameters = () if best.rtcp else (_UNENCRYPTED_SRTCP,)

@@ -67,6 +67,11 @@ class Media:
             return False
 
     @property
+    def place(self) -> tuple[str, int] | None:
+        """Address and port that the other side names; None on hold."""
+        return None if self.held else (self.connection, self.port)
+
+    @property
     def mux(self) -> bool:
         """Whether RTCP may come on the RTP port (RFC 5761)."""
         return self.attribute("rtcp-mux") is not None
