@@ -48,6 +48,18 @@ async def raise_alert(
     await session.flush()
 
 
+async def clear_unseen(session: AsyncSession, process: str, host: str, *, seen_before: datetime, at: datetime) -> None:
+    """Let conditions be over that nobody has reported lately, for those whose reporter cannot say so itself."""
+    rows = await session.scalars(
+        select(Alert).where(
+            Alert.process == process, Alert.host == host, Alert.cleared_at.is_(None), Alert.seen_at < seen_before
+        )
+    )
+    for row in rows:
+        row.cleared_at = at
+    await session.flush()
+
+
 async def clear_alert(session: AsyncSession, key: tuple[str, str, str], *, at: datetime) -> None:
     """Let a condition be over; clearing what does not stand changes nothing."""
     row = await session.get(Alert, key)

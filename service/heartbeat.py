@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.alerts import DATABASE_AWAY
+from core.alerts import DATABASE_AWAY, TWO_RECORDERS, clear_unseen, raise_alert
 from core.clock import Clock
 from core.database import Database
 from core.heartbeats import STALE_AFTER, Heartbeat
@@ -23,6 +25,10 @@ EVERY_SECONDS = 10.0
 # Alerts are written at once, but a condition that flutters must not write more often than this.
 AT_MOST_EVERY_SECONDS = 1.0
 FORGET_AFTER = timedelta(days=1)
+# A process that was refused at its start speaks under this name, lest it speak for the one that runs.
+REFUSED = "refused"
+REFUSED_SHOWN_FOR = timedelta(minutes=2)
+REPORT_WITHIN = 5.0
 
 
 def _no_figures() -> Mapping[str, Any]:
@@ -77,8 +83,20 @@ async def _write(database: Database, alarms: Alarms, now: datetime, figures: Map
         await session.merge(
             Heartbeat(process=alarms.process, host=alarms.host, pid=os.getpid(), at=now, facts=dict(figures))
         )
+        await clear_unseen(session, REFUSED, alarms.host, seen_before=now - REFUSED_SHOWN_FOR, at=now)
         written = await alarms.write(session)
     alarms.written(written)
+
+
+async def report_second(database: Database, now: datetime, spool: Path) -> None:
+    """Say that a recorder did not start because another one owns the spool.  It ends at once, so whoever lives on that
+    host clears the alert when no further attempt is seen."""
+    key = (TWO_RECORDERS, REFUSED, socket.gethostname())
+    try:
+        async with asyncio.timeout(REPORT_WITHIN), database.write() as session:
+            await raise_alert(session, key, {"spool": str(spool)}, since=now, now=now)
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("not reported: the database is away", extra={"facts": {"error": type(error).__name__}})
 
 
 async def is_alive(database: Database, process: str, now: datetime) -> bool:

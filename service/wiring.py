@@ -8,6 +8,7 @@ from archive.connect import connect_store
 from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
+from core.errors import Unavailable
 from core.settings import Settings
 from retention.rule import eligible_at
 
@@ -15,7 +16,15 @@ from retention.rule import eligible_at
 @asynccontextmanager
 async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
     """The archive on the configured database and store; both are closed at the end."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            "the data directory cannot be made",
+            directory=settings.data_dir,
+            found=error.strerror,
+            remedy="set HUIYIN_DATA_DIR to a directory that can be written",
+        ) from error
     database = Database(settings.database)
     store = connect_store(settings.store)
     try:

@@ -3,16 +3,22 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from archive.house import Archive
 from core.clock import utc_now
+from core.errors import Conflict
 from core.settings import Settings
 from service import spool
+from service.alarms import Alarms
 from service.announcer import Announcer
-from service.heartbeat import beating
+from service.heartbeat import beating, report_second
 from service.processes import stop_signal
+from service.room import Room
+from service.watch import Watch, room_in
 from service.wiring import open_archive
+from telephony.call import CallFacts
 from telephony.recorder import CallObserver, Recorder
 from telephony.rtp.capture import Capture
 
@@ -24,16 +30,40 @@ SEALER_RESTART_SECONDS = 2.0
 async def run(settings: Settings) -> None:
     """Finish what a crash left, then record until told to stop."""
     stopping = stop_signal()
-    async with open_archive(settings) as archive, beating(archive.database, "recorder", utc_now):
-        with spool.owned(settings.spool_dir, spool.RECORDER_LOCK):
-            spool.finish_interrupted(settings.spool_dir)
-            async with Announcer(archive).running() as announcer, _sealer_child():
-                await _record(settings, announcer, stopping)
+    async with open_archive(settings) as archive:
+        try:
+            with spool.owned(settings.spool_dir, spool.RECORDER_LOCK):
+                left_over = spool.finish_interrupted(settings.spool_dir)
+                async with Announcer(archive).running() as announcer, _sealer_child():
+                    await _watched(settings, archive, announcer, left_over, stopping)
+        except Conflict:
+            await report_second(archive.database, utc_now(), settings.spool_dir)
+            raise
 
 
-async def _record(settings: Settings, observer: CallObserver, stopping: asyncio.Event) -> None:
+async def _watched(
+    settings: Settings,
+    archive: Archive,
+    observer: CallObserver,
+    left_over: Sequence[CallFacts],
+    stopping: asyncio.Event,
+) -> None:
+    """Nothing here waits for the database: while it is away, calls are recorded all the same."""
     capture = Capture(settings.sip_bind.host, settings.rtp_ports)
-    recorder = Recorder.from_settings(settings, capture, observer)
+    room = room_in(settings.spool_dir, settings.spool_min_free_mb, capture)
+    alarms = Alarms("recorder", utc_now)
+    watch = Watch(alarms, capture, settings.rtp_ports, room, observer)
+    async with (
+        beating(archive.database, "recorder", utc_now, alarms, watch.figures),
+        watch.running(settings.spool_dir, left_over),
+    ):
+        await _record(settings, capture, watch, room, stopping)
+
+
+async def _record(
+    settings: Settings, capture: Capture, observer: CallObserver, room: Room, stopping: asyncio.Event
+) -> None:
+    recorder = Recorder.from_settings(settings, capture, observer, room=room)
     capture.start()
     try:
         await recorder.start()
