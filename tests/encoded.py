@@ -75,7 +75,8 @@ def compare(decoded: Sequence[NDArray[np.int16]], original: Sound, rate: int) ->
     start = max(0, -behind)
     length = min(len(original) - start, len(played) - start - behind)
     heard, said = played[start + behind :][:length], original[start:][:length]
-    power, noise = said @ said, max(1.0, (heard - said) @ (heard - said))
+    # What was sent as it was differs by nothing at all.
+    power, noise = float(said @ said), max(1.0, float((heard - said) @ (heard - said)))
     alike = heard @ said / np.sqrt((heard @ heard) * power)
     return Likeness(
         behind / rate * 1000, float(alike), float(heard @ said / power), float(10 * np.log10(power / noise))
