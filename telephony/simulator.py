@@ -4,7 +4,7 @@ Used by ``huiyin call``, by the demo and by tests.  The agent is stream label 1,
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,20 @@ from core.errors import Refused
 from core.settings import Address
 from telephony.rtp.codecs import find
 from telephony.rtp.sender import Sender, SenderReport, run_together
+from telephony.rtp.srtp import SUITES, Protection
 from telephony.sip.client import Client, Login
+from telephony.sip.crypto import Crypto
 from telephony.sip.message import Headers, Response
 from telephony.sip.multipart import Part, join_parts
-from telephony.sip.sdp import Media, parse_sdp
+from telephony.sip.sdp import Description, Media, family, parse_sdp
 from telephony.sip.tls import client_context
 from telephony.sip.transaction import GIVE_UP
 from telephony.sip.transport import Link
 from telephony.siprec.document import LABELS, document
 
 Progress = Callable[[str], None]
+# Where a party's RTP goes, and what protects it.
+_Place = tuple[tuple[str, int], Protection | None]
 # RFC 3551 §3: for codecs without a number of their own.
 _DYNAMIC = 96
 
@@ -53,6 +57,7 @@ async def place_call(
     ca: Path | None = None,
     login: Login | None = None,
     codec: str = "PCMA",
+    srtp: str = "",
     speed: float = 1.0,
     loss: float = 0.0,
     reorder: float = 0.0,
@@ -66,7 +71,8 @@ async def place_call(
     """Place a call, send both files (8 kHz mono) to their ends, hang up.
 
     ``transport`` is udp, tcp or tls; with tls ``ca`` is a PEM file of authorities, by default the system's.
-    ``login`` answers a challenge.  ``patience`` is how many seconds an answer to each request is waited for.
+    ``login`` answers a challenge.  ``srtp`` names a suite by which the sound is protected (RFC 4568).
+    ``patience`` is how many seconds an answer to each request is waited for.
     ``Refused`` names the status when the server does not take the call or answers what cannot be recorded;
     ``Unavailable`` when nobody answers.
     """
@@ -74,7 +80,10 @@ async def place_call(
     found = find(codec)
     if found is None:
         raise Refused("no such codec", found=codec, expected="PCMA, PCMU, G722 or opus")
+    if srtp and srtp not in SUITES:
+        raise Refused("no such SRTP suite", found=srtp, expected=", ".join(SUITES))
     payload_type = _DYNAMIC if found.payload_type is None else found.payload_type
+    cryptos = [Crypto.fresh(srtp) if srtp else None for _ in LABELS]
     link = await Link.open(target, transport, client_context(ca) if transport.lower() == "tls" else None)
     try:
         client = Client(link, target, call_id=call_id, login=login, patience=patience)
@@ -82,8 +91,14 @@ async def place_call(
         metadata = document(numbers, names, utc_now()) if with_metadata else b""
         tell("邀请 INVITE")
         extra: Headers = ((work_order_header, work_order),) if work_order else ()
-        places = await _invite(client, target, _offer(link.local.host, found.rtpmap, payload_type), metadata, extra)
-        tell(f"接通 answered, RTP → {places[0][1]}, {places[1][1]}")
+        offer = _offer(link.local.host, found.rtpmap, payload_type, cryptos)
+        answered = await _invite(client, offer, metadata, extra)
+        try:
+            places = [_place(answered.body, label, crypto) for label, crypto in zip(LABELS, cryptos, strict=True)]
+        except ValueError as error:
+            await client.bye()
+            raise Refused("the server's answer cannot be used", server=target, found=error) from None
+        tell(f"接通 answered, RTP → {', '.join(str(port) for (_, port), _ in places)}")
         senders = [
             Sender(
                 file,
@@ -95,8 +110,9 @@ async def place_call(
                 reorder=reorder,
                 duplicates=duplicates,
                 seed=seed + at,
+                protection=protection,
             )
-            for at, (file, place) in enumerate(zip((agent, citizen), places, strict=True))
+            for at, (file, (place, protection)) in enumerate(zip((agent, citizen), places, strict=True))
         ]
         try:
             reports = await run_together(senders)
@@ -109,18 +125,10 @@ async def place_call(
         link.close()
 
 
-async def _invite(
-    client: Client, target: Address, sdp: bytes, metadata: bytes, extra: Headers
-) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Where the RTP of both labels goes."""
+async def _invite(client: Client, sdp: bytes, metadata: bytes, extra: Headers) -> Response:
     content_type, body = _body(sdp, metadata)
     siprec: Headers = (("Require", "siprec"),) if metadata else ()
-    response = await client.invite((*siprec, *extra, ("Content-Type", content_type)), body)
-    try:
-        return _places(response)
-    except ValueError as error:
-        await client.bye()
-        raise Refused("the server's answer cannot be used", server=target, found=error) from None
+    return await client.invite((*siprec, *extra, ("Content-Type", content_type)), body)
 
 
 def _body(sdp: bytes, metadata: bytes) -> tuple[str, bytes]:
@@ -133,26 +141,33 @@ def _body(sdp: bytes, metadata: bytes) -> tuple[str, bytes]:
     return join_parts(parts, f"huiyin{secrets.token_hex(8)}")
 
 
-def _offer(host: str, rtpmap: str, payload_type: int) -> bytes:
-    family = "IP6" if ":" in host else "IP4"
-    lines = ["v=0", f"o=gateway 1 1 IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0"]
-    for place, label in enumerate(LABELS):
-        # The ports receive nothing: the recorder never sends.
-        lines += [f"m=audio {40000 + 2 * place} RTP/AVP {payload_type}"]
-        lines += [f"a=rtpmap:{payload_type} {rtpmap}", f"a=label:{label}", "a=ptime:20", "a=sendonly"]
-    return "".join(f"{line}\r\n" for line in lines).encode()
+def _offer(host: str, rtpmap: str, payload_type: int, cryptos: Sequence[Crypto | None]) -> bytes:
+    # The ports receive nothing: the recorder never sends sound.
+    media = (
+        Media(
+            "audio",
+            40000 + 2 * place,
+            "RTP/SAVP" if crypto else "RTP/AVP",
+            (str(payload_type),),
+            host,
+            "sendonly",
+            (("rtpmap", f"{payload_type} {rtpmap}"), ("label", label), ("ptime", "20")),
+            (crypto,) if crypto else (),
+        )
+        for place, (label, crypto) in enumerate(zip(LABELS, cryptos, strict=True))
+    )
+    return bytes(Description(f"gateway 1 1 IN {family(host)} {host}", tuple(media), host))
 
 
-def _places(response: Response) -> tuple[tuple[str, int], tuple[str, int]]:
-    description = parse_sdp(response.body)
-    found = {media.label: media for media in description.media}
-    return _place(found, LABELS[0]), _place(found, LABELS[1])
-
-
-def _place(found: dict[str, Media], label: str) -> tuple[str, int]:
-    media = found.get(label)
+def _place(answer: bytes, label: str, crypto: Crypto | None) -> _Place:
+    media = next((one for one in parse_sdp(answer).media if one.label == label), None)
     if media is None or media.port == 0 or not media.connection:
         raise ValueError(f"stream {label} was not accepted")
     if media.direction != "recvonly":
         raise ValueError(f"stream {label} is {media.direction}, not recvonly")
-    return media.connection, media.port
+    place = media.connection, media.port
+    if crypto is None:
+        return place, None
+    if [(one.tag, one.suite, one.usable) for one in media.cryptos] != [(crypto.tag, crypto.suite, True)]:
+        raise ValueError(f"stream {label} was answered without the key that was asked for")
+    return place, Protection(crypto.suite, media.cryptos[0].keys, crypto.keys[0].material)

@@ -17,6 +17,7 @@ def add_to(commands: Commands) -> None:
     call.add_argument("--citizen-number", default="13800000000")
     call.add_argument("--transport", choices=["udp", "tcp"], default="udp")
     call.add_argument("--codec", choices=["PCMA", "PCMU"], default="PCMA")
+    call.add_argument("--srtp", default="", metavar="SUITE", help="protect the sound, e.g. AES_CM_128_HMAC_SHA1_80")
     call.add_argument("--speed", type=float, default=1.0, help="times real time (timestamps stay true)")
     call.add_argument("--loss", type=float, default=0.0, help="share of packets not sent, 0 to 1")
     call.add_argument("--reorder", type=float, default=0.0, help="share of packets sent late, 0 to 1")
@@ -35,6 +36,7 @@ async def run_call(settings: Settings, options: argparse.Namespace) -> int:
         citizen_number=options.citizen_number,
         transport=options.transport,
         codec=options.codec,
+        srtp=options.srtp,
         speed=options.speed,
         loss=options.loss,
         reorder=options.reorder,

@@ -16,6 +16,7 @@ from pathlib import Path
 from core.errors import Refused
 from telephony.rtp.packet import RtcpSenderReport, RtpPacket, goodbye, ntp_time, source_description
 from telephony.rtp.packetize import Key, Part, Planned, packetize, read_sound
+from telephony.rtp.srtp import Protection
 
 # After a stall the schedule is caught up with in bursts that leave other tasks some air.
 _BURST = 50
@@ -41,6 +42,7 @@ class Sender:
     ``packet_ms`` (10 to 60) is the sound in a packet.  ``then`` changes the codec on the way, ``keys`` are pressed.
     ``loss``, ``reorder`` and ``duplicates`` are shares of packets (0..1), drawn from ``seed``.  ``lead_in`` and
     ``lead_out`` are seconds of sent silence around the file.  ``source`` is the local address; port 0: any.
+    ``protection`` makes it SRTP.
     """
 
     def __init__(
@@ -61,12 +63,13 @@ class Sender:
         lead_in: float = 0.0,
         lead_out: float = 0.0,
         source: tuple[str, int] | None = None,
+        protection: Protection | None = None,
     ) -> None:
         if packet_ms not in range(10, 61, 10):
             raise Refused("packets hold whole tens of milliseconds", found=f"{packet_ms} ms", expected="10 to 60 ms")
         if speed <= 0:
             raise Refused("the speed must be above 0", found=speed)
-        self.target, self.speed, self.source = target, speed, source
+        self.target, self.speed, self.source, self._protection = target, speed, source, protection
         self.packet_ms, parts = packet_ms, (Part(0, codec, payload_type), *then)
         self.packets = packetize(*read_sound(audio, lead_in, lead_out), parts, packet_ms, keys)
         self.stopped = False
@@ -110,9 +113,10 @@ class Sender:
 
     def _packet(self, index: int, packet: Planned) -> bytes:
         sequence, timestamp = self._sequence + index & 0xFFFF, self._timestamp + packet.timestamp & 0xFFFF_FFFF
-        return bytes(
+        plain = bytes(
             RtpPacket(packet.payload_type, sequence, timestamp, self._ssrc, packet.payload, marker=packet.marker)
         )
+        return self._protection.protect(plain) if self._protection else plain
 
     def due_ms(self, index: int) -> int:
         """When packet ``index`` leaves, at speed 1; behind the last one, when the sound ends."""
@@ -124,7 +128,8 @@ class Sender:
         timestamp = self._timestamp + planned & 0xFFFF_FFFF
         report = RtcpSenderReport(self._ssrc, ntp_time(time.time()), timestamp, self._packets, self._octets)
         compound = bytes(report) + source_description(self._ssrc, f"{self._ssrc:08x}@sender.invalid")
-        return compound + (goodbye(self._ssrc) if last else b"")
+        compound += goodbye(self._ssrc) if last else b""
+        return self._protection.protect_rtcp(compound) if self._protection else compound
 
     def send(self, sock: socket.socket, datagrams: Sequence[bytes]) -> None:
         """Hand datagrams to the operating system; what it refuses is counted, as the network would lose it."""
