@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help demo test check interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-pipeline \
+.PHONY: help demo test check interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs bench-pipeline \
 	sample-model sample-calls clean
 
 help: ## print this list
@@ -50,6 +50,9 @@ bench-capture: .venv/.dev ## RTP packets received and lost, CPU for each packet
 
 bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
 	@$(BIN)/python -m benchmarks.assemble $(ARGS)
+
+bench-codecs: .venv/.dev ## how fast each codec decodes: times real time
+	@$(BIN)/python -m benchmarks.codecs $(ARGS)
 
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
