@@ -110,6 +110,13 @@ def _seconds(minimum: int, maximum: int) -> Callable[[str], timedelta]:
     return lambda text: timedelta(seconds=whole(text))
 
 
+def _session_interval(text: str) -> timedelta:
+    found = _seconds(0, 86400)(text)
+    if timedelta(0) < found < timedelta(seconds=90):
+        raise ValueError("expected 0 or at least 90, the shortest interval that RFC 4028 allows")
+    return found
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -214,6 +221,11 @@ class Settings:
     )
     longest_pause: timedelta = _setting(
         "600", _seconds(10, 86400), "Seconds after which a pause of recording that a person asked for ends by itself"
+    )
+    session_expires: timedelta = _setting(
+        "0",
+        _session_interval,
+        "Seconds of a SIP session timer (RFC 4028) to ask for where a gateway that knows timers names none; 0: none",
     )
     media_timeout: timedelta = _setting(
         "300", _seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"

@@ -47,6 +47,15 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Key:
+    """A key that was pressed, as the gateway told it in its signalling; those in the sound's own stream (RFC 4733) are
+    read from the spool."""
+
+    digit: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Stream:
     """One audio m-line: its SDP label, the payload types agreed (``{"8": "PCMA/8000"}``), the party that speaks in it
     (``agent``, ``citizen`` or ``unknown``) and its file in the spool directory."""
@@ -86,6 +95,7 @@ class CallFacts:
     work_order: str = ""
     peer: str = ""
     pauses: tuple[Pause, ...] = ()
+    keys: tuple[Key, ...] = ()
     # Whatever was odd: "metadata missing", "metadata unreadable", "label 3 not in SDP" … never a reason to refuse.
     flags: tuple[str, ...] = ()
 
@@ -117,6 +127,7 @@ class CallFacts:
                     "pauses": tuple(
                         Pause(**_moments(pause, "started_at", "ended_at")) for pause in plain.get("pauses", ())
                     ),
+                    "keys": tuple(Key(**_moments(key, "at")) for key in plain.get("keys", ())),
                     "streams": tuple(Stream(**stream) for stream in plain["streams"]),
                     "flags": tuple(plain["flags"]),
                 }

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from telephony import pauses
-from telephony.call import CLOSED, SIGNALLING_DIR, UNKNOWN, CallFacts, Stream
+from telephony.call import CLOSED, SIGNALLING_DIR, UNKNOWN, CallFacts, Key, Stream
 from telephony.leg import Leg
 from telephony.leg import Ports as Ports
 from telephony.sip.crypto import redacted
@@ -20,6 +20,8 @@ from telephony.siprec.callers import Group
 from telephony.siprec.session import METADATA_FORBIDDEN, METADATA_UNREADABLE, SessionRequest
 from telephony.siprec.snapshot import Metadata
 
+# A caller presses a few dozen; the facts must not grow for ever.
+_MOST_KEYS = 1000
 METADATA_MISSING, NOT_ACKNOWLEDGED = "metadata missing", "not acknowledged"
 
 
@@ -94,6 +96,10 @@ class Recording:
     def sdp(self, key: DialogKey) -> bytes:
         """What we last answered, or offered, in a dialog."""
         return self._legs[key].sdp
+
+    def press(self, digit: str, at: datetime) -> None:
+        """Note a key that the gateway tells of in an INFO."""
+        self.facts = replace(self.facts, keys=(*self.facts.keys, Key(digit, at))[-_MOST_KEYS:])
 
     def pause(self, at: datetime, by: str, reason: str) -> bool:
         """Stop recording until ``resume`` because a person asks (``by`` names them); False if somebody already did."""

@@ -20,12 +20,13 @@ class Send:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered."""
+    """What is answered; ``offers`` where the body is an offer of ours, which the ACK will answer."""
 
     status: int
     headers: Headers = ()
     content_type: str = ""
     body: bytes = b""
+    offers: bool = False
 
 
 class Admission(Protocol):

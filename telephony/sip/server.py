@@ -123,8 +123,8 @@ class Server:
         response = print_response(request, reply, tag=tag, contact=self._contact(flow), flow=flow)
         sends = self._incoming.respond(key, request, response, reply_to, now)
         if request.method == "INVITE" and dialog is not None and reply.status < 300:
-            offers = bool(reply.body) and not _carries_offer(request)
-            self._dialogs.acknowledgements.expect(dialog.key, request.cseq.number, sends[0], now, offers=offers)
+            number = request.cseq.number
+            self._dialogs.acknowledgements.expect(dialog.key, number, sends[0], now, offers=reply.offers)
         return sends
 
     def _answer(self, request: Request, key: Key, tag: str, flow: Flow, now: float) -> tuple[Reply, Dialog | None]:
