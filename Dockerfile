@@ -4,7 +4,7 @@ FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 huiyin && mkdir /data && chown huiyin /data
 WORKDIR /app
 COPY requirements.txt ./
-RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: --no-binary bagit -r requirements.txt
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e .
 USER huiyin

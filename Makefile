@@ -73,16 +73,18 @@ clean: ## remove the environments and everything that the demo left
 	@echo "Setting up .venv with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment could not be made; Debian: apt-get install python3-venv" >&2; exit 1; }
 
-# --only-binary: nothing is compiled, so no compiler is needed.
+# --only-binary: nothing is compiled, so no compiler is needed.  bagit comes as source only: one module of Python.
+WHEELS := --only-binary :all: --no-binary bagit
+
 .venv/.run: requirements.txt pyproject.toml | .venv/bin/python
 	@echo "Installing the locked packages …"
-	@$(PIP) --require-hashes --only-binary :all: -r requirements.txt
+	@$(PIP) --require-hashes $(WHEELS) -r requirements.txt
 	@$(PIP) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "Installing the locked development packages …"
-	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(PIP) --require-hashes $(WHEELS) -r requirements-dev.txt
 	@touch $@
 
 # Training needs packages of its own, which nothing else uses.
