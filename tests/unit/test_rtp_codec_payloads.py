@@ -27,6 +27,8 @@ NAMES = [
     "opus",
     "L16/8000",
     "L16/16000",
+    "AMR",
+    "AMR-WB",
 ]
 # Octets that are a gap.
 GAP = None

@@ -61,7 +61,7 @@ def _write_opus(wide: sound.Sound) -> None:
 def _opusenc(source: Path, name: str, *options: str) -> None:
     target = str(TARGET / f"{name}.opus")
     subprocess.run(
-        ["opusenc", "--quiet", "--discard-comments", "--padding=0", *options, str(source), target], check=True
+        ["opusenc", "--quiet", "--serial=1", "--discard-comments", *options, str(source), target], check=True
     )
 
 

@@ -29,7 +29,8 @@ def g726(sound: Sound, bits: int, packing: int) -> bytes:
 def gsm(sound: Sound) -> bytes:
     """8 kHz, full rate, frames of 33 octets (spandsp)."""
     spandsp = ctypes.CDLL("libspandsp.so.2")
-    return _spandsp(spandsp.gsm0610_encode, _state(spandsp.gsm0610_init, None, _GSM_VOIP), sound)
+    whole = sound[: len(sound) // 160 * 160]
+    return _spandsp(spandsp.gsm0610_encode, _state(spandsp.gsm0610_init, None, _GSM_VOIP), whole)
 
 
 def _state(make: "ctypes._NamedFuncPointer", *arguments: int | None) -> _Pointer:
@@ -72,7 +73,8 @@ def amr_wideband(sound: Sound) -> list[bytes]:
 
 def _amr_frame(encode: Callable[..., int], state: _Pointer, mode: int, frame: Sound) -> bytes:
     encoded = ctypes.create_string_buffer(64)
-    return encoded.raw[: encode(state, mode, frame.ctypes.data_as(_Pointer), encoded, 0)]
+    count = encode(state, mode, frame.ctypes.data_as(_Pointer), encoded, 0)
+    return encoded.raw[:count]
 
 
 def _frames(sound: Sound, samples: int) -> list[Sound]:

@@ -34,7 +34,12 @@ class LibavDecoder:
 
 def _samples(frame: av.AudioFrame) -> Samples:
     """Mono: packed and planar are the same.  The plane is longer than its samples."""
-    return np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples)
+    plane = memoryview(frame.planes[0])
+    if frame.format.name.startswith("s16"):
+        return np.frombuffer(plane, np.int16, frame.samples)
+    loud = np.frombuffer(plane, np.float32, frame.samples) * np.float32(32768)
+    rounded: Samples = np.clip(np.rint(loud), -32768, 32767).astype(np.int16)
+    return rounded
 
 
 def _open(name: str, direction: Literal["r", "w"], rate: int, options: Mapping[str, int | str]) -> av.AudioCodecContext:
