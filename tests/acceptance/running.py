@@ -48,8 +48,15 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
         "HUIYIN_HTTP_BIND": f"127.0.0.1:{free_port()}",
         "HUIYIN_SIP_BIND": f"127.0.0.1:{free_port()}",
         "HUIYIN_RTP_PORTS": f"{first}-{first + 999}",
+        # A test that leaves a call open must not wait for its end.
+        "HUIYIN_DRAIN_SECONDS": "0",
         **more,
     }
+
+
+def settings_of(variables: Mapping[str, str]) -> Settings:
+    """What a service with these variables is told."""
+    return load({name: value for name, value in variables.items() if name.startswith("HUIYIN_")})
 
 
 @dataclass
@@ -98,7 +105,7 @@ def _session(entry: Path) -> int:
 @asynccontextmanager
 async def running(variables: Mapping[str, str], directory: Path, command: str = "serve") -> AsyncIterator[Service]:
     """A service that has answered its health checks; ended politely if the test did not kill it."""
-    settings = load({name: value for name, value in variables.items() if name.startswith("HUIYIN_")})
+    settings = settings_of(variables)
     log = directory / f"{command}.log"
     with log.open("ab") as output:
         child = subprocess.Popen(  # noqa: ASYNC220 - starting takes no time worth an await
