@@ -92,9 +92,10 @@ class Protection:
         self._theirs = {key.mki: _Inbound(known, key.material) for key in theirs}
         self._ours = _session(known, ours, Policy.SSRC_ANY_OUTBOUND)
         self._former = former
-        if former:
-            # Only the last one: a chain would make every packet without authenticity dearer.
-            former._former = None
+        if former and former._former:
+            # A longer chain would make every packet without authenticity dearer.  One more link stays, for what
+            # waits to be read while ``former`` is still in force.
+            former._former._former = None
 
     def unprotect(self, packet: bytes | memoryview) -> bytes:
         """The RTP packet.  Raises ``ValueError`` when it is not authentic, ``Replayed`` when it came before."""
