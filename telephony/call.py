@@ -37,13 +37,14 @@ class Party:
 
 @dataclass(frozen=True)
 class Pause:
-    """A stretch that was not recorded on purpose.  ``by`` is ``gateway`` or the user who asked; ``ended_at`` is None
-    while it lasts."""
+    """A stretch that was not recorded on purpose.  ``by`` is ``gateway`` or the user who asked, ``ended_by`` whoever
+    ended it (empty: the call's end did); ``ended_at`` is None while it lasts."""
 
     started_at: datetime
     ended_at: datetime | None
     by: str
     reason: str = ""
+    ended_by: str = ""
 
 
 @dataclass(frozen=True)

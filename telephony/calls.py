@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from core.clock import Clock
 from core.errors import Unavailable
@@ -168,6 +169,25 @@ class Calls:
             return False
         self.finish(dialog.key, "not acknowledged")
         return True
+
+    def pause(self, recording_id: UUID, by: str, reason: str) -> bool:
+        """Keep nothing of a call until it resumes; False when it is not in progress or already pauses."""
+        recording = self._of(recording_id)
+        return recording is not None and self._paused(recording, recording.pause(self._clock(), by, reason))
+
+    def resume(self, recording_id: UUID, by: str) -> bool:
+        """Keep a call again; False when it is not in progress or does not pause for a person."""
+        recording = self._of(recording_id)
+        return recording is not None and self._paused(recording, recording.resume(self._clock(), by))
+
+    def _of(self, recording_id: UUID) -> Recording | None:
+        return next((one for one in self._recordings.values() if one.facts.recording_id == recording_id), None)
+
+    def _paused(self, recording: Recording, changed: bool) -> bool:
+        if changed:
+            log.info("call paused or resumed", extra={"facts": log_facts(recording.facts)})
+            self._store(recording, recording.dialogs[0])
+        return changed
 
     def finish(self, key: DialogKey, reason: str) -> None:
         """A dialog is over, and with its last dialog the call; an unknown one is nothing to do."""

@@ -23,11 +23,14 @@ def begun(pauses: Pauses, at: datetime, by: str, reason: str) -> Pauses:
     return (*pauses, Pause(at, None, by, reason))
 
 
-def ended(pauses: Pauses, at: datetime, *, by_gateway: bool) -> Pauses:
-    """With those of the gateway, or those of persons, ended."""
-    return tuple(
-        replace(one, ended_at=max(at, one.started_at))
-        if one.ended_at is None and (one.by == GATEWAY) is by_gateway
-        else one
-        for one in pauses
-    )
+def ended(pauses: Pauses, at: datetime, by: str) -> Pauses:
+    """With those of the gateway ended by the gateway, or those of persons by a person; all by nobody (``""``)."""
+    return tuple(_ended(one, at, by) if one.ended_at is None and _may_end(one, by) else one for one in pauses)
+
+
+def _may_end(pause: Pause, by: str) -> bool:
+    return not by or (pause.by == GATEWAY) is (by == GATEWAY)
+
+
+def _ended(pause: Pause, at: datetime, by: str) -> Pause:
+    return replace(pause, ended_at=max(at, pause.started_at), ended_by=by)

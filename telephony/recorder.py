@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from core.clock import Clock, utc_now
 from core.settings import Address, Settings
@@ -112,6 +113,14 @@ class Recorder:
     def calls(self) -> tuple[CallFacts, ...]:
         """The facts of the calls in progress."""
         return tuple(recording.facts for recording in self._calls.recordings)
+
+    def pause(self, recording_id: UUID, *, by: str, reason: str) -> bool:
+        """Keep nothing of a call until ``resume``; False when it is not in progress or already pauses."""
+        return self._calls.pause(recording_id, by, reason)
+
+    def resume(self, recording_id: UUID, *, by: str) -> bool:
+        """Keep a call again; False when it is not in progress or nobody paused it."""
+        return self._calls.resume(recording_id, by)
 
     def available(self) -> bool:
         """Whether a new call would be taken."""

@@ -110,13 +110,13 @@ class Recording:
             self._ports.pause(port)
         return True
 
-    def resume(self, at: datetime) -> bool:
+    def resume(self, at: datetime, by: str) -> bool:
         """Record again after a person's pause; False if there was none.  The gateway ends its own."""
         if not pauses.lasting(self.facts.pauses, by_gateway=False):
             return False
         for port in self._open_ports():
             self._ports.resume(port)
-        self.facts = replace(self.facts, pauses=pauses.ended(self.facts.pauses, at, by_gateway=False))
+        self.facts = replace(self.facts, pauses=pauses.ended(self.facts.pauses, at, by))
         return True
 
     def store(self, key: DialogKey, told: SessionRequest) -> None:
@@ -146,7 +146,7 @@ class Recording:
         """Close every port; the final facts come back and are ``Durability``'s to save.  Never raises."""
         for key in list(self._legs):
             self.leave(key, at)
-        paused = pauses.ended(pauses.ended(self.facts.pauses, at, by_gateway=True), at, by_gateway=False)
+        paused = pauses.ended(self.facts.pauses, at, by="")
         self.facts = replace(self.facts, state=CLOSED, ended_at=at, end_reason=reason, pauses=paused)
         return self.facts
 
@@ -179,7 +179,7 @@ class Recording:
             reason = f"{method} with {' and '.join(dict.fromkeys(leg.held for leg in legs))}"
             paused = pauses.begun(self.facts.pauses, at, pauses.GATEWAY, reason)
         elif legs:
-            paused = pauses.ended(self.facts.pauses, at, by_gateway=True)
+            paused = pauses.ended(self.facts.pauses, at, pauses.GATEWAY)
         else:
             paused = self.facts.pauses
         self.facts = replace(self.facts, pauses=paused)

@@ -133,7 +133,7 @@ async def kept(house: House) -> Kept:
     return Kept(facts, directory, agent, citizen)
 
 
-def _tones(channel: np.ndarray, rate: int) -> set[int]:  # type: ignore[type-arg]
+def _tones(channel: np.ndarray, rate: int) -> set[int]:
     spectrum = np.abs(np.fft.rfft(channel)) / len(channel)
     hertz = np.fft.rfftfreq(len(channel), 1 / rate)
     return {one for one in TONES if spectrum[np.abs(hertz - one) < 20].max(initial=0.0) > 0.005}
