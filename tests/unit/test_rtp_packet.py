@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.rtp.packet import (
+    ReportBlock,
     RtcpPacket,
+    RtcpReceiverReport,
     RtcpSenderReport,
     RtpPacket,
     goodbye,
     ntp_time,
     parse_compound,
+    read_cnames,
+    read_goodbye,
     source_description,
 )
 
@@ -53,7 +57,9 @@ def test_only_value_error_for_anything_else(data: bytes) -> None:
         RtpPacket.parse(data)
     with suppress(ValueError):
         for packet in parse_compound(data):
-            RtcpSenderReport.parse(packet)
+            for read in (RtcpSenderReport.parse, RtcpReceiverReport.parse, read_cnames, read_goodbye):
+                with suppress(ValueError):
+                    read(packet)
 
 
 @pytest.mark.parametrize(
@@ -95,3 +101,63 @@ def test_the_compound_that_a_sender_ends_with() -> None:
 def test_refuses_what_is_no_compound(data: bytes) -> None:
     with pytest.raises(ValueError):
         parse_compound(data)
+
+
+blocks = st.builds(
+    ReportBlock, words, st.integers(0, 255), st.integers(-0x80_0000, 0x7F_FFFF), words, words, words, words
+)
+
+
+@given(words, st.lists(blocks, max_size=31).map(tuple))
+def test_receiver_report_round_trip(ssrc: int, told: tuple[ReportBlock, ...]) -> None:
+    report = RtcpReceiverReport(ssrc, told)
+    (packet,) = parse_compound(bytes(report))
+    assert RtcpReceiverReport.parse(packet) == report
+
+
+def test_loss_beyond_24_bits_stays_at_the_end_of_the_scale() -> None:
+    for lost, shown in ((1 << 30, 0x7F_FFFF), (-(1 << 30), -0x80_0000)):
+        assert ReportBlock.parse(bytes(ReportBlock(1, 0, lost, 0, 0))).lost == shown
+
+
+@given(words, st.text(max_size=60))
+def test_canonical_names(ssrc: int, name: str) -> None:
+    (packet,) = parse_compound(source_description(ssrc, name))
+    assert read_cnames(packet) == {ssrc: name}
+
+
+def test_canonical_names_of_several_sources_beside_other_items() -> None:
+    chunks = (
+        struct.pack(">IBB", 5, 2, 3) + b"Ann" + struct.pack(">BB", 1, 2) + b"a@" + b"\0",
+        struct.pack(">IBB", 6, 1, 1) + b"b" + b"\0",
+        struct.pack(">II", 7, 0),
+    )
+    body = b"".join(chunk + bytes(-len(chunk) % 4) for chunk in chunks)
+    assert read_cnames(RtcpPacket(202, 3, body)) == {5: "a@", 6: "b"}
+
+
+def test_goodbyes_of_several_sources_with_a_reason() -> None:
+    assert read_goodbye(RtcpPacket(203, 2, struct.pack(">II", 5, 6) + b"\x04done\0\0\0")) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("packet", "reason"),
+    [
+        (RtcpPacket(201, 0, b""), "receiver report"),
+        (RtcpPacket(201, 1, bytes(24)), "receiver report"),
+        (RtcpPacket(200, 0, bytes(24)), "receiver report"),
+        (RtcpPacket(202, 1, b""), "cut short"),
+        (RtcpPacket(202, 1, bytes(4) + b"\x01\x09ab"), "cut short"),
+        (RtcpPacket(202, 1, bytes(4) + b"\x01\x02ab\x01"), "cut short"),
+        (RtcpPacket(203, 2, bytes(4)), "goodbye"),
+        (RtcpPacket(202, 0, b""), "goodbye"),
+    ],
+)
+def test_says_what_is_wrong_with_rtcp(packet: RtcpPacket, reason: str) -> None:
+    found = []
+    for read in (RtcpReceiverReport.parse, read_cnames, read_goodbye):
+        try:
+            read(packet)
+        except ValueError as error:
+            found.append(str(error))
+    assert any(reason in text for text in found)
