@@ -22,7 +22,8 @@ from tests.tables import create_all
 MUST_RUN_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 
-def _missing(reason: Missing) -> None:
+def missing(reason: Missing) -> None:
+    """Skip what cannot run here, aloud; where everything must run, fail."""
     if MUST_RUN_ALL:
         pytest.fail(str(reason))
     pytest.skip(f"NOT TESTED: {reason}")
@@ -32,7 +33,7 @@ def _missing(reason: Missing) -> None:
 def guided_fuzzer() -> None:
     """atheris, which searches for inputs by coverage."""
     if importlib.util.find_spec("atheris") is None:
-        _missing(Missing("atheris has no wheel for this machine; inputs are mutated without looking at coverage"))
+        missing(Missing("atheris has no wheel for this machine; inputs are mutated without looking at coverage"))
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +43,7 @@ def postgres() -> Iterator[Postgres]:
         with start_postgres() as server:
             yield server
     except Missing as reason:
-        _missing(reason)
+        missing(reason)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +53,7 @@ def seaweed() -> Iterator[Seaweed]:
         with start_seaweed() as server:
             yield server
     except Missing as reason:
-        _missing(reason)
+        missing(reason)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +61,7 @@ def sipp() -> str:
     """The SIPp program."""
     found = shutil.which("sipp")
     if found is None:
-        _missing(Missing("SIPp is not installed: apt-get install sip-tester"))
+        missing(Missing("SIPp is not installed: apt-get install sip-tester"))
     assert found
     return found
 

@@ -5,31 +5,16 @@ import os
 import signal
 from pathlib import Path
 
-from sqlalchemy import select
-
-from archive.catalogue import Recording
 from archive.verify import verify_recording
-from core.settings import Settings
 from service.migrate import migrate
-from service.spool import call_directories
 from service.wiring import open_archive
 from tests.acceptance.calling import LABELS, PACKET_MS, calls, until_sent
 from tests.acceptance.running import environment, running, settings_of, until_well
+from tests.acceptance.watching import until_sealed
 from tests.recording import tone
 
 CALLS = 50
 LAST_SECOND = 1000 // PACKET_MS
-
-
-async def until_sealed(settings: Settings, number: int, *, within: float = 90.0) -> list[Recording]:
-    """Wait for so many recordings and an empty spool; returns them in the order of their sealing."""
-    async with asyncio.timeout(within), open_archive(settings) as archive:
-        while True:
-            async with archive.database.read() as session:
-                found = list(await session.scalars(select(Recording).order_by(Recording.sealed_at)))
-            if len(found) >= number and not call_directories(settings.spool_dir):
-                return found
-            await asyncio.sleep(0.2)
 
 
 async def test_kill_in_the_middle_of_fifty_calls(tmp_path: Path) -> None:
