@@ -117,6 +117,8 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "HUIYIN_HTTP_BIND": str(settings.http_bind),
         "HUIYIN_SIP_BIND": str(settings.sip_bind),
         "HUIYIN_LOG_FORMAT": "json",
+        # The demo's end is the end of its calls.
+        "HUIYIN_DRAIN_SECONDS": "0",
     }
 
 

@@ -14,7 +14,8 @@ from service import spool
 from service.alarms import Alarms
 from service.announcer import Announcer
 from service.heartbeat import beating, report_second
-from service.processes import stop_signal
+from service.processes import Signals, signals
+from service.processes.draining import drain, reloading, sealed
 from service.room import Room
 from service.watch import Watch, room_in
 from service.wiring import open_archive
@@ -28,14 +29,15 @@ SEALER_RESTART_SECONDS = 2.0
 
 
 async def run(settings: Settings) -> None:
-    """Finish what a crash left, then record until told to stop."""
-    stopping = stop_signal()
+    """Finish what a crash left, then record until told to stop: at the first SIGTERM without new calls until the last
+    has ended, at the second at once.  SIGHUP reads certificate and accounts again."""
+    told = signals()
     async with open_archive(settings) as archive:
         try:
             with spool.owned(settings.spool_dir, spool.RECORDER_LOCK):
                 left_over = spool.finish_interrupted(settings.spool_dir)
                 async with Announcer(archive).running() as announcer, _sealer_child():
-                    await _watched(settings, archive, announcer, left_over, stopping)
+                    await _watched(settings, archive, announcer, left_over, told)
         except Conflict:
             await report_second(archive.database, utc_now(), settings.spool_dir)
             raise
@@ -46,7 +48,7 @@ async def _watched(
     archive: Archive,
     observer: CallObserver,
     left_over: Sequence[CallFacts],
-    stopping: asyncio.Event,
+    told: Signals,
 ) -> None:
     """Nothing here waits for the database: while it is away, calls are recorded all the same."""
     capture = Capture(settings.sip_bind.host, settings.rtp_ports)
@@ -57,19 +59,22 @@ async def _watched(
         beating(archive.database, "recorder", utc_now, alarms, watch.figures),
         watch.running(settings.spool_dir, left_over),
     ):
-        await _record(settings, capture, watch, room, stopping)
+        await _record(settings, capture, watch, room, told)
 
 
-async def _record(
-    settings: Settings, capture: Capture, observer: CallObserver, room: Room, stopping: asyncio.Event
-) -> None:
+async def _record(settings: Settings, capture: Capture, observer: CallObserver, room: Room, told: Signals) -> None:
     recorder = Recorder.from_settings(settings, capture, observer, room=room)
     capture.start()
     try:
         await recorder.start()
-        log.info("recording", extra={"facts": {"sip": settings.sip_bind, "rtp": settings.rtp_ports}})
-        await stopping.wait()
+        facts = {"sip": recorder.address, "tls": recorder.tls_address or "-", "rtp": settings.rtp_ports}
+        log.info("recording", extra={"facts": facts})
+        async with reloading(recorder.reload, told):
+            await told.finish.wait()
+            finished = await drain(recorder, settings.drain_seconds.total_seconds(), told)
         await recorder.stop()
+        if finished:
+            await sealed(settings.spool_dir, told)
     finally:
         await capture.stop()
 
@@ -83,7 +88,10 @@ async def _sealer_child() -> AsyncIterator[None]:
         nonlocal child
         while True:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "service", "sealer", stdin=asyncio.subprocess.PIPE
+                *(sys.executable, "-m", "service", "sealer"),
+                stdin=asyncio.subprocess.PIPE,
+                # A Ctrl-C is for the recorder: the sealer is needed until the last call is over.
+                process_group=0,
             )
             status = await child.wait()
             log.error("the sealer ended and is started again", extra={"facts": {"status": status}})
