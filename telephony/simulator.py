@@ -11,7 +11,7 @@ from pathlib import Path
 from core.clock import utc_now
 from core.errors import Refused
 from core.settings import Address
-from telephony.rtp.codecs import find
+from telephony.rtp.packetize import offered_type, sendable
 from telephony.rtp.sender import Sender, SenderReport, run_together
 from telephony.rtp.srtp import SUITES, Protection
 from telephony.sip.client import Client, Login
@@ -27,8 +27,6 @@ from telephony.siprec.document import LABELS, document
 Progress = Callable[[str], None]
 # Where a party's RTP goes, and what protects it.
 _Place = tuple[tuple[str, int], Protection | None]
-# RFC 3551 §3: for codecs without a number of their own.
-_DYNAMIC = 96
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ async def place_call(
     call_id: str = "",
     on_progress: Progress | None = None,
 ) -> CallReport:
-    """Place a call, send both files (8 kHz mono) to their ends, hang up.
+    """Place a call, send both files (8 or 16 kHz mono) to their ends, hang up.
 
     ``transport`` is udp, tcp or tls; with tls ``ca`` is a PEM file of authorities, by default the system's.
     ``login`` answers a challenge.  ``srtp`` names a suite by which the sound is protected (RFC 4568).
@@ -77,12 +75,10 @@ async def place_call(
     ``Unavailable`` when nobody answers.
     """
     tell = on_progress or (lambda _: None)
-    found = find(codec)
-    if found is None:
-        raise Refused("no such codec", found=codec, expected="PCMA, PCMU, G722 or opus")
+    found = sendable(codec)
     if srtp and srtp not in SUITES:
         raise Refused("no such SRTP suite", found=srtp, expected=", ".join(SUITES))
-    payload_type = _DYNAMIC if found.payload_type is None else found.payload_type
+    payload_type = offered_type(found)
     cryptos = [Crypto.fresh(srtp) if srtp else None for _ in LABELS]
     link = await Link.open(target, transport, client_context(ca) if transport.lower() == "tls" else None)
     try:

@@ -104,12 +104,16 @@ class Media:
             ("closed", self.port == 0),
             ("unknown transport", profile not in (*_PLAIN, *_SECURE)),
             ("no usable key", profile in _SECURE and not any(crypto.usable for crypto in self.cryptos)),
-            ("no known codec", not any(find(name) for name in self.encodings().values())),
+            ("no known codec", not any(find(name) for name in self.rtpmaps().values())),
         )
         return next((reason for reason, holds in reasons if holds), "")
 
     def _taken(self) -> dict[str, str]:
-        return {payload: name for payload, name in self.encodings().items() if find(name) or name.startswith(_BESIDE)}
+        # Whether it has a second channel is part of the question; for Opus it is part of the name.
+        offered, encodings = self.rtpmaps(), self.encodings()
+        return {
+            payload: name for payload, name in encodings.items() if find(offered[payload]) or name.startswith(_BESIDE)
+        }
 
 
 @dataclass(frozen=True)

@@ -256,3 +256,11 @@ def test_only_value_error_escapes_and_every_line_is_answered(noise: bytes, place
         again = parse_sdp(answer(offer, ports, "192.0.2.1", session_id=1, version=1))
         assert len(again.media) == len(offer.media)
         assert [index for index, media in enumerate(again.media) if media.port] == list(ports)
+
+
+def test_sound_of_two_channels_is_not_taken_for_one() -> None:
+    """Its samples would be read as twice as many of one channel.  Opus says two channels whatever it has."""
+    text = (
+        "v=0\nm=audio 9 RTP/AVP 96 97 98\na=rtpmap:96 L16/16000/2\na=rtpmap:97 L16/16000/1\na=rtpmap:98 opus/48000/2\n"
+    )
+    assert parse_sdp(text.encode()).media[0].recordable() == {"97": "L16/16000", "98": "OPUS/48000"}
