@@ -3,7 +3,7 @@
 import argparse
 
 from core.settings import Settings
-from service.commands.family import Commands, a_file, an_address, command
+from service.commands.family import Commands, a_file, an_address, command, read_password
 
 
 def add_to(commands: Commands) -> None:
@@ -15,7 +15,9 @@ def add_to(commands: Commands) -> None:
     call.add_argument("--work-order", default="", help="number sent in the X-Work-Order header")
     call.add_argument("--agent-number", default="8001")
     call.add_argument("--citizen-number", default="13800000000")
-    call.add_argument("--transport", choices=["udp", "tcp"], default="udp")
+    call.add_argument("--transport", choices=["udp", "tcp", "tls"], default="udp")
+    call.add_argument("--ca", type=a_file, help="with tls: PEM file of the authorities to trust; default: the system's")
+    call.add_argument("--user", default="", help="SIP user, where the recorder asks for one; its password is asked for")
     call.add_argument("--codec", choices=["PCMA", "PCMU", "G722", "opus", "G726-32", "L16"], default="PCMA")
     call.add_argument("--srtp", default="", metavar="SUITE", help="protect the sound, e.g. AES_CM_128_HMAC_SHA1_80")
     call.add_argument("--speed", type=float, default=1.0, help="times real time (timestamps stay true)")
@@ -26,6 +28,7 @@ def add_to(commands: Commands) -> None:
 
 async def run_call(settings: Settings, options: argparse.Namespace) -> int:
     from telephony.simulator import place_call
+    from telephony.sip.client import Login
 
     report = await place_call(
         options.to,
@@ -35,6 +38,8 @@ async def run_call(settings: Settings, options: argparse.Namespace) -> int:
         agent_number=options.agent_number,
         citizen_number=options.citizen_number,
         transport=options.transport,
+        ca=options.ca,
+        login=Login(options.user, read_password()) if options.user else None,
         codec=options.codec,
         srtp=options.srtp,
         speed=options.speed,

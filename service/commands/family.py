@@ -1,6 +1,8 @@
 """What command modules share: the shape of a command, and arguments that several take."""
 
 import argparse
+import getpass
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -52,3 +54,8 @@ def an_address(text: str) -> Address:
         return Address.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def read_password() -> str:
+    """From a terminal the password is asked for unseen; a script may pipe it in."""
+    return getpass.getpass("密码 password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")

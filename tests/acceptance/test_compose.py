@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from core.ids import new_id
+from core.settings import Settings
+from service.supervisor import GRACE_SECONDS, SEALING_SECONDS
 from telephony.simulator import place_call
 from tests.acceptance.running import ROOT, SAMPLES, environment, running, until_finished, until_well
 from tests.servers import Seaweed
@@ -42,6 +44,12 @@ def test_every_process_has_a_health_check_and_waits_for_the_migration() -> None:
         assert "healthcheck" in services[name]
         assert services["migrate"]["depends_on"][name] == {"condition": "service_healthy"}
         assert "ports" not in services[name], "only pages, SIP and RTP leave the private network"
+
+
+def test_a_recorder_is_given_the_time_that_its_calls_may_take() -> None:
+    grace = COMPOSE["services"]["recorder"]["stop_grace_period"]
+    assert grace.endswith("m")
+    assert 60 * int(grace[:-1]) > Settings().drain_seconds.total_seconds() + SEALING_SECONDS + GRACE_SECONDS
 
 
 def test_its_settings_are_settings() -> None:
