@@ -10,7 +10,9 @@ from service.commands.family import Commands, command, read_password
 
 def add_to(commands: Commands) -> None:
     """Add this family's commands."""
-    sip_user = command(commands, "sip-user", "网关的 SIP 账号 accounts of gateways in HUIYIN_SIP_USERS_FILE", run_sip_user)
+    sip_user = command(
+        commands, "sip-user", "网关的 SIP 账号 accounts of gateways in HUIYIN_SIP_USERS_FILE", run_sip_user
+    )
     sip_user.add_argument("action", choices=["add", "remove"], help="add also changes the password of a known user")
     sip_user.add_argument("name")
     sip_user.add_argument("--realm", default="huiyin", help="the same for all accounts of a file (default: huiyin)")

@@ -45,17 +45,21 @@ class AccountsFile:
 
 def load_accounts(path: Path) -> dict[str, Account]:
     """The accounts of the file, one at least; ``SettingsError`` otherwise."""
+    accounts = _read(path)
+    if not accounts:
+        raise SettingsError(f"{_VARIABLE}: {path} has no account: nobody could call; {_REMEDY}")
+    return accounts
+
+
+def _read(path: Path) -> dict[str, Account]:
     try:
-        accounts = read_accounts(path.read_text(encoding="utf-8"))
+        return read_accounts(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{_VARIABLE}: there is no file {path}; {_REMEDY}") from None
     except OSError as error:
         raise SettingsError(f"{_VARIABLE}: cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise SettingsError(f"{_VARIABLE}: {path}: {_what(error)}") from None
-    if not accounts:
-        raise SettingsError(f"{_VARIABLE}: {path} has no account: nobody could call; {_REMEDY}")
-    return accounts
 
 
 def add_account(path: Path, account: Account) -> bool:
@@ -63,19 +67,21 @@ def add_account(path: Path, account: Account) -> bool:
 
     ``SettingsError`` when the file cannot be read or its accounts have another realm.
     """
-    accounts = load_accounts(path) if path.exists() and path.stat().st_size else {}
+    accounts = _read(path) if path.exists() else {}
     known = account.user in accounts
     others = {user: other for user, other in accounts.items() if user != account.user}
     for other in others.values():
         if other.realm != account.realm:
-            raise SettingsError(f"{_VARIABLE}: the accounts in {path} have the realm {other.realm!r}: give --realm")
+            raise SettingsError(
+                f"{_VARIABLE}: the accounts in {path} have the realm {other.realm!r}; give it with --realm"
+            )
     _write(path, {**accounts, account.user: account})
     return known
 
 
 def remove_account(path: Path, user: str) -> None:
     """Take an account out of the file; ``NotFound`` when it is not there."""
-    accounts = load_accounts(path)
+    accounts = _read(path)
     if user not in accounts:
         raise NotFound("there is no such SIP account", file=path)
     _write(path, {other: account for other, account in accounts.items() if other != user})

@@ -30,7 +30,9 @@ class Account:
 
     @classmethod
     def of(cls, user: str, realm: str, password: str) -> "Account":
-        """``ValueError`` for a name or realm that a line of the file or a header cannot hold."""
+        """``ValueError`` for an empty password, and for a name or realm that a line or a header cannot hold."""
+        if not password:
+            raise ValueError("the password is empty")
         for text in (user, realm):
             if not text or not text.isprintable() or set(text) & set(':"\\'):
                 raise ValueError("a name or realm is empty or has a colon, a quotation mark or a backslash")
