@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 
 from archive.house import Archive
 from core.clock import utc_now
+from core.database import Database
 from core.errors import Conflict
 from core.settings import Settings
 from service import spool
 from service.alarms import Alarms
 from service.announcer import Announcer
 from service.heartbeat import beating, report_second
+from service.pausing import pausing
 from service.processes import Signals, signals
 from service.processes.draining import drain, reloading, sealed
 from service.room import Room
@@ -59,17 +61,19 @@ async def _watched(
         beating(archive.database, "recorder", utc_now, alarms, watch.figures),
         watch.running(settings.spool_dir, left_over),
     ):
-        await _record(settings, capture, watch, room, told)
+        await _record(settings, archive.database, capture, watch, room, told)
 
 
-async def _record(settings: Settings, capture: Capture, observer: CallObserver, room: Room, told: Signals) -> None:
+async def _record(
+    settings: Settings, database: Database, capture: Capture, observer: CallObserver, room: Room, told: Signals
+) -> None:
     recorder = Recorder.from_settings(settings, capture, observer, room=room)
     capture.start()
     try:
         await recorder.start()
         facts = {"sip": recorder.address, "tls": recorder.tls_address or "-", "rtp": settings.rtp_ports}
         log.info("recording", extra={"facts": facts})
-        async with reloading(recorder.reload, told):
+        async with reloading(recorder.reload, told), pausing(recorder, database, settings.longest_pause, utc_now):
             await told.finish.wait()
             finished = await drain(recorder, settings.drain_seconds.total_seconds(), told)
         await recorder.stop()
