@@ -131,6 +131,11 @@ class Recorder:
         """Where TLS listens, once it does."""
         return self._listeners.tls_address
 
+    @property
+    def connections(self) -> int:
+        """How many TCP and TLS connections stand."""
+        return self._listeners.open_connections
+
     def reload(self) -> None:
         """Read certificate and accounts again where their files have changed; calls and connections stay."""
         self._entrance.reload()
