@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from telephony.sip.message import Request, decode, encode, readable
+from telephony.sip.message import Request, readable
 from telephony.sip.multipart import Part, read_parts
 from telephony.sip.sdp import Description, parse_sdp
 from telephony.siprec.callers import Callers, Group, read_callers, read_group
@@ -67,41 +67,21 @@ def _offer(parts: Sequence[Part]) -> tuple[Description | None, tuple[str, ...]]:
     readable_parts = [part.content for part in parts if not part.encoding]
     if parts and not readable_parts:
         raise UnknownEncoding("the description is in an unknown encoding")
-    read = [_description(content) for content in readable_parts]
-    found = [(offer, repaired) for offer, repaired in read if offer is not None]
+    found = [offer for content in readable_parts if (offer := _description(content)) is not None]
     if not found:
         if parts:
             raise ValueError("the description cannot be read")
         return None, ()
-    offer, repaired = max(found, key=lambda one: sum(bool(media.recordable()) for media in one[0].media))
-    flags = (SDP_DAMAGED,) if repaired else ()
-    return offer, flags + ((SEVERAL_OFFERS,) if len(found) > 1 else ())
+    offer = max(found, key=lambda one: sum(bool(media.recordable()) for media in one.media))
+    damaged = any(media.refusal() == "unreadable" for media in offer.media)
+    return offer, (*((SDP_DAMAGED,) if damaged else ()), *((SEVERAL_OFFERS,) if len(found) > 1 else ()))
 
 
-def _description(content: bytes) -> tuple[Description | None, bool]:
-    for repaired, text in ((False, content), (True, _repaired(content))):
-        try:
-            return parse_sdp(text), repaired
-        except ValueError:
-            continue
-    return None, True
-
-
-def _repaired(content: bytes) -> bytes:
-    """Only the lines that a description can have.  A broken m-line keeps its place, so that the answer's fit."""
-    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", decode(content))]
-    kept = [_repaired_line(line) for line in lines if re.match(r"[a-z]=", line) and not line.startswith("v=")]
-    kept = [line for line in kept if line]
-    return encode("\r\n".join(("v=0", *kept, ""))) if any(line.startswith("m=") for line in kept) else b""
-
-
-def _repaired_line(line: str) -> str:
-    if line.startswith("c="):
-        return line if re.fullmatch(r"c=IN\s+IP[46]\s+\S+", line, re.I) else ""
-    found = re.fullmatch(r"m=(\S+)\s+(\d{1,5})(?:/\d+)?\s+\S+((?:\s+\S+)*)", line)
-    if line.startswith("m=") and not (found and int(found[2]) < 65536):
-        return "m=audio 0 RTP/AVP 0"
-    return line
+def _description(content: bytes) -> Description | None:
+    try:
+        return parse_sdp(content)
+    except ValueError:
+        return None
 
 
 def _is_metadata(part: Part) -> bool:
