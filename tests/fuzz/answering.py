@@ -11,6 +11,7 @@ from core.settings import Address
 from telephony.call import CallFacts
 from telephony.recorder import Recorder
 from telephony.sip.answer import answer
+from telephony.sip.crypto import agree
 from telephony.sip.message import Headers, Message, canonical
 from telephony.sip.sdp import Description
 
@@ -69,9 +70,10 @@ class Answering:
 
 
 def answer_all(offer: Description) -> None:
-    """Answer every m-line that can be recorded."""
+    """Answer every m-line that can be recorded, with a key where one was offered."""
     ports = {index: 20000 + 2 * index for index, media in enumerate(offer.media) if media.recordable()}
-    answer(offer, ports, "127.0.0.1", session_id=1, version=1)
+    agreed = {index: agree(offer.media[index].cryptos, offer.media[index].place) for index in ports}
+    answer(offer, ports, "127.0.0.1", session_id=1, version=1, agreed=agreed)
 
 
 def without_length(message: Message) -> Headers:

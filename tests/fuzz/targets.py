@@ -59,11 +59,19 @@ def server(data: bytes) -> None:
 
 
 def sdp(data: bytes) -> None:
-    """A description, and the answer to it."""
+    """A description, the answer to it with keys, and what of it is kept; what parses prints and parses to the same."""
+    from telephony.sip.crypto import redacted
     from telephony.sip.sdp import parse_sdp
     from tests.fuzz.answering import answer_all
 
-    answer_all(parse_sdp(data))
+    redacted(data)
+    read = parse_sdp(data)
+    answer_all(read)
+    again = parse_sdp(bytes(read))
+    if [bytes(one.label, "utf-8", "surrogateescape") for one in read.media] != [
+        bytes(one.label, "utf-8", "surrogateescape") for one in again.media
+    ]:
+        raise AssertionError("a printed description reads differently")
 
 
 def metadata(data: bytes) -> None:
@@ -94,13 +102,36 @@ def rtp(data: bytes) -> None:
         raise AssertionError("a printed packet reads differently")
 
 
-def rtcp(data: bytes) -> None:
-    """An RTCP compound with its sender reports."""
-    from telephony.rtp.packet import SENDER_REPORT, RtcpSenderReport, parse_compound
+def srtp(data: bytes) -> None:
+    """A packet for a protected port; its last octet chooses the suite, and whether keys have identifiers."""
+    from telephony.rtp.srtp import SUITES, MasterKey, Protection
 
+    choice = data[-1] if data else 0
+    suite, known = list(SUITES.items())[choice % len(SUITES)]
+    key = MasterKey(bytes(known.material), b"\x01" if choice & 0x80 else b"")
+    protection = Protection(suite, [key], bytes(known.material))
+    for undo in (protection.unprotect, protection.unprotect_rtcp):
+        try:
+            undo(data)
+        except ValueError:
+            continue
+
+
+def rtcp(data: bytes) -> None:
+    """An RTCP compound with all that is read of it, and the report that answers it."""
+    from telephony.rtp.packet import RtcpReceiverReport, RtcpSenderReport, parse_compound, read_cnames, read_goodbye
+    from telephony.rtp.reports import Reports
+
+    reports = Reports(1, "fuzz", lambda: 0.5, 0.0)
+    reports.heard(data, 1.0)
+    reports.look([(0.0, data), (20.0, data[1:])], 2)
+    parse_compound(reports.report(5.0))
     for packet in parse_compound(data):
-        if packet.packet_type == SENDER_REPORT:
-            _ = RtcpSenderReport.parse(packet).unix_seconds
+        for read in (RtcpSenderReport.parse, RtcpReceiverReport.parse, read_cnames, read_goodbye):
+            try:
+                read(packet)
+            except ValueError:
+                continue
 
 
 def spool(data: bytes) -> None:
@@ -131,7 +162,8 @@ def facts(data: bytes) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    target.__name__: target for target in (sip, sip_stream, server, sdp, metadata, multipart, rtp, rtcp, spool, facts)
+    target.__name__: target
+    for target in (sip, sip_stream, server, sdp, metadata, multipart, rtp, rtcp, srtp, spool, facts)
 }
 
 

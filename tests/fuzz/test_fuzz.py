@@ -18,7 +18,15 @@ from tests.fuzz.targets import TARGETS, Target, facts, metadata, survives
 
 CORPUS = Path(__file__).parent / "corpus"
 # Inputs for each guided search: a few seconds each.
-RUNS = {"server": 4000, "spool": 1500, "multipart": 30_000, "sip": 30_000, "sip_stream": 10_000, "sdp": 20_000}
+RUNS = {
+    "server": 4000,
+    "spool": 1500,
+    "multipart": 30_000,
+    "sip": 30_000,
+    "sip_stream": 10_000,
+    "sdp": 20_000,
+    "srtp": 3000,
+}
 EVERY_RUNS = 50_000
 
 
