@@ -13,6 +13,7 @@ import soundfile
 
 from core.settings import Address, PortRange
 from telephony.call import CallFacts
+from telephony.entrance import Entrance
 from telephony.recorder import Recorder
 from telephony.rtp.capture import Capture
 
@@ -61,6 +62,7 @@ async def open_house(
     media_timeout: timedelta = timedelta(seconds=300),
     bind: Address | None = None,
     media_host: str = "127.0.0.1",
+    entrance: Entrance | None = None,
 ) -> AsyncIterator[House]:
     """Capture and recorder, started and stopped."""
     first = next(_ports)
@@ -74,6 +76,7 @@ async def open_house(
         observer=observer,
         agent_numbers=(re.compile(r"^\d{3,6}$"),),
         media_timeout=media_timeout,
+        entrance=entrance,
     )
     capture.start()
     try:
