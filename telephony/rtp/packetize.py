@@ -42,7 +42,12 @@ class Planned:
     timestamp: int
     payload_type: int
     payload: bytes
+    clock_rate: int
     marker: bool = False
+
+    def timestamp_at(self, milliseconds: int) -> int:
+        """What the clock stands at, at another moment."""
+        return self.timestamp + (milliseconds - self.at_ms) * self.clock_rate // 1000
 
 
 def sendable(name: str) -> Codec:
@@ -75,7 +80,7 @@ def _with_sound(sound: Samples, rate: int, parts: Sequence[Part], packet_ms: int
         codec = sendable(part.codec)
         payload_type = offered_type(codec) if part.payload_type is None else part.payload_type
         for payload in codec.payloads(_at_rate(piece, rate, codec.file_rate), packet_ms):
-            yield Planned(at_ms, timestamp, payload_type, payload, at_ms == 0)
+            yield Planned(at_ms, timestamp, payload_type, payload, codec.clock_rate, at_ms == 0)
             at_ms += packet_ms
             timestamp += codec.clock_rate * packet_ms // 1000
 
@@ -106,10 +111,12 @@ def _reports(key: Key, first: Planned) -> Iterator[Planned]:
     for after in range(_KEY_UPDATE_MS, _KEY_MS, _KEY_UPDATE_MS):
         report = EventReport(code, False, _KEY_VOLUME, after * SAMPLE_RATE // 1000)
         marker = after == _KEY_UPDATE_MS
-        yield Planned(first.at_ms + after - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(report), marker)
+        yield Planned(
+            first.at_ms + after - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(report), SAMPLE_RATE, marker
+        )
     ending = EventReport(code, True, _KEY_VOLUME, _KEY_MS * SAMPLE_RATE // 1000)
     for _ in range(3):
-        yield Planned(first.at_ms + _KEY_MS - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(ending))
+        yield Planned(first.at_ms + _KEY_MS - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(ending), SAMPLE_RATE)
 
 
 def read_sound(audio: Path, lead_in: float, lead_out: float) -> tuple[Samples, int]:

@@ -119,13 +119,14 @@ class Sender:
         return self._protection.protect(plain) if self._protection else plain
 
     def due_ms(self, index: int) -> int:
-        """When packet ``index`` leaves, at speed 1; behind the last one, when the sound ends."""
-        return self.packets[index].at_ms if index < len(self.packets) else round(self.duration * 1000)
+        """When packet ``index`` leaves, in milliseconds at speed 1: once all of it was said; at last, the end."""
+        return self.packets[index].at_ms + self.packet_ms if index < len(self.packets) else round(self.duration * 1000)
 
-    def control(self, index: int, *, last: bool) -> bytes:
-        """The RTCP compound at packet ``index``: SR and SDES, and a BYE when it is the last."""
-        planned = self.packets[min(index, len(self.packets) - 1)].timestamp if self.packets else 0
-        timestamp = self._timestamp + planned & 0xFFFF_FFFF
+    def control(self, milliseconds: int, *, last: bool) -> bytes:
+        """The RTCP compound when so much was said: SR and SDES, and a BYE when it is the last."""
+        said = [packet for packet in self.packets if packet.at_ms <= milliseconds]
+        timestamp = said[-1].timestamp_at(milliseconds) if said else 0
+        timestamp = self._timestamp + timestamp & 0xFFFF_FFFF
         report = RtcpSenderReport(self._ssrc, ntp_time(time.time()), timestamp, self._packets, self._octets)
         compound = bytes(report) + source_description(self._ssrc, f"{self._ssrc:08x}@sender.invalid")
         compound += goodbye(self._ssrc) if last else b""
@@ -193,17 +194,17 @@ class _Outgoing:
         while self.seconds is None and self.due_ms <= milliseconds:
             due = None if self.sender.stopped else next(self._plan, None)
             if due is None:
-                self._send_control(self._index, last=True)
+                self._send_control(self.due_ms, last=True)
                 self.seconds = elapsed
             else:
                 self.sender.send(self._rtp, due)
                 self._index += 1
 
-    def _send_control(self, index: int, *, last: bool) -> None:
+    def _send_control(self, milliseconds: int, *, last: bool) -> None:
         host, port = self.sender.target
         # A receiver without an RTCP port is a receiver all the same.
         with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
-            self._rtcp.sendto(self.sender.control(index, last=last), (host, port + 1))
+            self._rtcp.sendto(self.sender.control(milliseconds, last=last), (host, port + 1))
 
 
 def _socket(target: tuple[str, int], source: tuple[str, int] | None, above: int) -> socket.socket:

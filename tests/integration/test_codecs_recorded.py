@@ -58,15 +58,15 @@ async def test_a_call_in_any_codec(tmp_path: Path, codec: str, native_rate: int,
     assert max(abs(agent.behind_ms), abs(citizen.behind_ms)) < 20
 
 
-@pytest.mark.parametrize("packet_ms", [10, 20, 30, 60])
+@pytest.mark.parametrize("packet_ms", [10, 60])
 async def test_the_codec_changes_in_the_middle_of_a_call(tmp_path: Path, packet_ms: int) -> None:
     capture = Capture(HOST, PortRange(24300, 24399), interval=0.02)
     capture.start()
     ports = [capture.open(tmp_path / f"{index}.rtpdump") for index in range(2)]
     changing = [Part(1.2, "G722"), Part(2.4, "PCMU")]
     senders = [
-        Sender(WIDE, (HOST, ports[0]), codec="PCMA", then=changing, packet_ms=packet_ms, speed=4),
-        Sender(WIDE, (HOST, ports[1]), codec="PCMA", keys=[Key(0.25, "1")], packet_ms=20, speed=4),
+        Sender(WIDE, (HOST, ports[0]), codec="PCMA", then=changing, packet_ms=packet_ms),
+        Sender(WIDE, (HOST, ports[1]), codec="G722", keys=[Key(0.25, "1")], packet_ms=20),
     ]
     await run_together(senders)
     for port in ports:
@@ -76,7 +76,7 @@ async def test_the_codec_changes_in_the_middle_of_a_call(tmp_path: Path, packet_
     assert rate == 16000
     # Only the middle third has what is above 4 kHz.
     assert agent.correlation > 0.88
-    assert citizen.correlation > 0.8
+    assert citizen.correlation > 0.88
     assert max(abs(agent.behind_ms), abs(citizen.behind_ms)) < 20
 
 

@@ -10,7 +10,7 @@ import soundfile
 from core.errors import Refused
 from telephony.rtp.codecs import by_payload_type
 from telephony.rtp.events import Events
-from telephony.rtp.packet import RtpPacket
+from telephony.rtp.packet import RtcpSenderReport, RtpPacket, parse_compound
 from telephony.rtp.packetize import KEY_TYPE, Key, Part, Planned, packetize, read_sound
 from telephony.rtp.sender import Sender
 from tests.encoded import SAMPLES, compare, original
@@ -107,3 +107,14 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path) -> None:
     for message, options in refused:
         with pytest.raises(Refused, match=message):
             Sender(tmp_path / "a.wav", TARGET, **options)  # type: ignore[arg-type]
+
+
+def test_reports_tell_the_clock_at_their_moment() -> None:
+    """A packet leaves when all of it was said; a report between packets has the time between them."""
+    sender = Sender(NARROW, TARGET, packet_ms=60, then=[Part(0.6, "opus")])
+    first = RtpPacket.parse(next(sender.datagrams())[0]).timestamp
+    assert (sender.due_ms(0), sender.due_ms(1)) == (60, 120)
+    assert sender.due_ms(len(sender.packets)) == round(sender.duration * 1000)
+    for milliseconds, expected in ((0, 0), (60, 480), (90, 720), (600, 4800), (660, 4800 + 2880)):
+        report = RtcpSenderReport.parse(parse_compound(sender.control(milliseconds, last=False))[0])
+        assert report.timestamp - first & 0xFFFF_FFFF == expected
