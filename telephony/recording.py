@@ -78,6 +78,8 @@ class Recording:
         """Follow an INVITE or UPDATE of a dialog; ``Unavailable``, for want of ports, leaves everything as it was."""
         if told.offer is not None:
             self._legs[key].follow(told.offer, self._files())
+            for flag in told.offer.refusals():
+                self._flag(flag)
         self._learn(key, told)
         self._follow_hold(told.method, at)
         self._settle()

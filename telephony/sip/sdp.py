@@ -125,6 +125,15 @@ class Description:
     connection: str = ""
     attributes: Attributes = ()
 
+    def refusals(self) -> tuple[str, ...]:
+        """Each audio line that is refused against the wish of the offer, and why; lines count from 1."""
+        reasons = (media.refusal() if media.kind == "audio" else "" for media in self.media)
+        return tuple(
+            f"audio line {place} refused: {reason}"
+            for place, reason in enumerate(reasons, start=1)
+            if reason not in ("", "closed")
+        )
+
     def __bytes__(self) -> bytes:
         """With the keys of ``a=crypto``: to be sent, not to be kept."""
         lines = ["v=0", f"o={self.origin}", "s=-", *_print_connection(self.connection), "t=0 0"]

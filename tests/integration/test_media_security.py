@@ -233,7 +233,8 @@ async def test_a_line_without_a_usable_key_is_refused_alone(house: House, gatewa
     gateway.number, gateway.to_tag, gateway.call_id = 10, "", "another@gw"
     refused, taken = media(await gateway.call(body=offer(line, "RTP/AVP")))
     assert (refused.port, refused.label, taken.port > 0) == (0, "1", True)
-    await hang_up(house, gateway)
+    facts, _ = await hang_up(house, gateway)
+    assert "audio line 1 refused: no usable key" in facts.flags
 
 
 async def test_the_simulator_asks_for_a_suite_that_there_is(house: House, tmp_path: Path) -> None:

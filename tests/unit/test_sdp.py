@@ -159,6 +159,22 @@ def test_why_a_line_is_refused(line: str, why: str) -> None:
     assert answered(f"v=0\n{line}\n").count("m=") == 1
 
 
+def test_refusals_that_cost_sound_are_told() -> None:
+    lines = (
+        "audio 9 RTP/AVP 8",
+        "video 9 RTP/AVP 97",
+        "audio 9 RTP/SAVP 8",
+        "audio 0 RTP/AVP 8",
+        "audio",
+        "audio 9 x 8",
+    )
+    assert parse_sdp("".join(f"m={line}\n" for line in lines).encode()).refusals() == (
+        "audio line 3 refused: no usable key",
+        "audio line 5 refused: unreadable",
+        "audio line 6 refused: unknown transport",
+    )
+
+
 def test_digits_and_comfort_noise_come_along_at_any_clock() -> None:
     text = answered(
         "v=0\nm=audio 9 RTP/AVP 8 13 101 102 103\na=rtpmap:101 telephone-event/48000\na=fmtp:101 0-16,32\n"
