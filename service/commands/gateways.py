@@ -16,11 +16,14 @@ def add_to(commands: Commands) -> None:
     sip_user.add_argument("action", choices=["add", "remove"], help="add also changes the password of a known user")
     sip_user.add_argument("name")
     sip_user.add_argument("--realm", default="huiyin", help="the same for all accounts of a file (default: huiyin)")
+    sip_user.add_argument(
+        "--only", choices=["SHA-256", "MD5"], help="one algorithm; MD5 for gateways that read only the first challenge"
+    )
 
 
 async def run_sip_user(settings: Settings, options: argparse.Namespace) -> int:
     from telephony.sip.accounts import add_account, remove_account
-    from telephony.sip.digest import Account
+    from telephony.sip.digest import ALGORITHMS, Account
 
     path = _file(settings)
     if options.action == "remove":
@@ -28,7 +31,9 @@ async def run_sip_user(settings: Settings, options: argparse.Namespace) -> int:
         print(f"已删除 removed: {options.name}")
         return 0
     try:
-        account = Account.of(options.name, options.realm, read_password())
+        account = Account.of(
+            options.name, options.realm, read_password(), [options.only] if options.only else ALGORITHMS
+        )
     except ValueError as error:
         raise SettingsError(f"sip-user: {error}") from None
     changed = add_account(path, account)

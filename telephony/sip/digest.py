@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 # In the order in which they are offered: the client takes the topmost that it knows (RFC 8760 §2.4).
 ALGORITHMS = {"SHA-256": "sha256", "MD5": "md5"}
+_ACCOUNT = re.compile("(?P<user>[^:]+):(?P<realm>[^:]+):(?P<SHA>(?:[0-9a-f]{64})?)(?::(?P<MD5>(?:[0-9a-f]{32})?))?")
 _PARAMETER = re.compile(r"""\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)""", re.S)
 
 
@@ -29,26 +30,29 @@ class Account:
     secrets: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, user: str, realm: str, password: str) -> "Account":
+    def of(cls, user: str, realm: str, password: str, algorithms: Iterable[str] = ALGORITHMS) -> "Account":
         """``ValueError`` for an empty password, and for a name or realm that a line or a header cannot hold."""
         if not password:
             raise ValueError("the password is empty")
         for text in (user, realm):
             if not text or not text.isprintable() or set(text) & set(':"\\'):
                 raise ValueError("a name or realm is empty or has a colon, a quotation mark or a backslash")
-        return cls(user, realm, {name: hashed(name, user, realm, password) for name in ALGORITHMS})
+        return cls(user, realm, {name: hashed(name, user, realm, password) for name in algorithms})
 
     @classmethod
     def parse(cls, line: str) -> "Account":
-        """``user:realm:HA1-SHA256[:HA1-MD5]``; ``ValueError`` says what is wrong, never what stands there."""
-        user, realm, *secrets = line.split(":")
-        lengths = [len(secret) if re.fullmatch("[0-9a-f]+", secret) else 0 for secret in secrets]
-        if not user or not realm or lengths not in ([64], [64, 32]):
+        """``user:realm:HA1-SHA256[:HA1-MD5]``, the first of the two empty for a client that knows only MD5.
+
+        ``ValueError`` says what is wrong, never what stands there.
+        """
+        found = _ACCOUNT.fullmatch(line)
+        if not found or not (found["SHA"] or found["MD5"]):
             raise ValueError("expected user:realm:HA1-SHA256[:HA1-MD5]")
-        return cls(user, realm, dict(zip(ALGORITHMS, secrets, strict=False)))
+        secrets = {"SHA-256": found["SHA"], "MD5": found["MD5"]}
+        return cls(found["user"], found["realm"], {name: secret for name, secret in secrets.items() if secret})
 
     def __str__(self) -> str:
-        return ":".join((self.user, self.realm, *(self.secrets[name] for name in ALGORITHMS if name in self.secrets)))
+        return ":".join((self.user, self.realm, *(self.secrets.get(name, "") for name in ALGORITHMS)))
 
 
 def read_accounts(text: str) -> dict[str, Account]:

@@ -61,10 +61,13 @@ def test_an_account_is_asked_for_strongest_first() -> None:
         assert access.check(request(method), OUTSIDE, 0) is None
 
 
-def test_md5_is_offered_only_where_somebody_has_it() -> None:
-    alone = Account("gateway", "huiyin", {"SHA-256": ACCOUNTS["gateway"].secrets["SHA-256"]})
-    [challenge] = challenges(AccessControl(accounts={"gateway": alone}).check(request(), OUTSIDE, 0))
-    assert challenge.algorithm == "SHA-256"
+def test_an_algorithm_is_offered_only_where_somebody_has_it() -> None:
+    for algorithm in ("SHA-256", "MD5"):
+        alone = Account.of("gateway", "huiyin", "secret", [algorithm])
+        access = AccessControl(accounts={"gateway": alone})
+        [challenge] = challenges(access.check(request(), OUTSIDE, 0))
+        assert challenge.algorithm == algorithm
+        assert access.check(answered(challenge), OUTSIDE, 0) is None
 
 
 def test_wrong_passwords_and_users_are_challenged_anew() -> None:

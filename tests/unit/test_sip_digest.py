@@ -114,12 +114,24 @@ def test_an_account_survives_its_line_and_hides_its_secrets() -> None:
     assert Account.parse(str(account)) == account
     assert not any(secret in repr(account) for secret in account.secrets.values())
     assert "geheim" not in str(account)
-    alone = Account("u", "r", {"SHA-256": "0" * 64})
-    assert Account.parse(str(alone)) == alone
+    for algorithm in ("SHA-256", "MD5"):
+        alone = Account.of("u", "r", "p", [algorithm])
+        assert Account.parse(str(alone)) == alone
+        assert set(alone.secrets) == {algorithm}
+    assert Account.parse(f"u:r:{'0' * 64}").secrets == {"SHA-256": "0" * 64}
 
 
 @pytest.mark.parametrize(
-    "text", ["u:r", "u:r:clear", f":r:{'0' * 64}", f"u:r:{'0' * 32}", f"u:r:{'0' * 64}:", f"u:r:{'0' * 64}:{'0' * 31}"]
+    "text",
+    [
+        "u:r",
+        "u:r:clear",
+        f":r:{'0' * 64}",
+        f"u:r:{'0' * 32}",
+        "u:r::",
+        f"u:r:{'0' * 64}::",
+        f"u:r:{'0' * 64}:{'0' * 31}",
+    ],
 )
 def test_a_line_that_is_no_account_is_named_and_not_shown(text: str) -> None:
     good = f"u:r:{'0' * 64}\n"
