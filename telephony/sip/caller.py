@@ -90,11 +90,13 @@ class Caller:
             self._application.heard(dialog)
         request, response = outcome.request, outcome.response
         sends = []
-        if request.method == "INVITE" and response is not None and response.status < 300:
-            sends.append(self._acknowledge(dialog, outcome))
+        if response is not None and response.status < 300 and request.method in ("INVITE", "UPDATE"):
+            dialog = _moved(dialog, response)
         if request.method == "UPDATE" and outcome.status in (405, 501):
             dialog = replace(dialog, updates=False)
-            self._dialogs.keep(dialog)
+        self._dialogs.keep(dialog)
+        if request.method == "INVITE" and outcome.status < 300:
+            sends.append(self._acknowledge(dialog, outcome))
         if request.all("Session-Expires"):
             sends += self._conclude_refresh(dialog, outcome, now)
         return sends
@@ -124,10 +126,6 @@ class Caller:
         headers = (*self._refresh_headers(dialog), *request_headers(timer))
         if dialog.updates:
             return [self._ask(dialog, "UPDATE", now, headers)]
-        if self.offers(key) or self._dialogs.acknowledgements.offering(key):
-            # One offer at a time (RFC 3264 §4).
-            self._dialogs.sessions.retry(key, now + _CROSSED)
-            return []
         described = (*headers, ("Content-Type", "application/sdp"))
         return [self._ask(dialog, "INVITE", now, described, self._application.description(dialog))]
 
@@ -156,3 +154,11 @@ class Caller:
         number = outcome.request.cseq.number
         ack = dialog.acknowledgement(number, branch=self._new_tag(), sent_by=self._contact(dialog.flow))
         return Send(dialog.flow, bytes(ack))
+
+
+def _moved(dialog: Dialog, response: Response) -> Dialog:
+    """A 2xx may bring a new Contact; one that cannot be read moves nothing."""
+    try:
+        return dialog.refreshed(response)
+    except ValueError:
+        return dialog

@@ -165,7 +165,7 @@ def user_of(uri: str) -> str:
     if not at:
         user = rest if (scheme or "").lower() == "tel" or re.fullmatch(r"\+?[0-9]{3,}", rest.partition(";")[0]) else ""
     user = re.split("[;:]", user, maxsplit=1)[0]
-    user = re.sub(r"%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), user)
+    user = re.sub(r"%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), user).replace("\0", "")
     return re.sub(r"[ ().-]", "", user) if re.fullmatch(r"\+?[\d ().-]+", user) else user
 
 

@@ -44,8 +44,9 @@ def encode(text: str) -> bytes:
 
 
 def readable(text: str) -> str:
-    """Text for people: what is not UTF-8 is read as GB 18030, and what is neither is marked."""
-    data = encode(text)
+    """Text for people: what is not UTF-8 is read as GB 18030, and what is neither is marked, as is a NUL, which
+    databases refuse."""
+    data = encode(text).replace(b"\0", "\ufffd".encode())
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.sip.header import user_of
 from telephony.sip.message import Message, Request, Response, StreamParser, decode, encode, parse, readable
 
 OPTIONS = (
@@ -57,6 +58,11 @@ def test_chinese_names_survive_in_either_encoding(encoding: str) -> None:
     assert raw.partition(b": ")[2] in bytes(request)
     assert readable(request.sender.display) == "王小明"
     assert (request.sender.uri, request.sender.tag) == ("sip:13900000001@gw", "9")
+
+
+def test_text_for_people_holds_no_nul() -> None:
+    assert readable(decode("王\0明".encode())) == "王\ufffd明"
+    assert user_of("sip:1%00380%000@gw") == "13800"
 
 
 def test_a_gbk_character_may_end_in_a_backslash() -> None:

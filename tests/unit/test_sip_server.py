@@ -22,10 +22,11 @@ class Calls:
     log: list[str] = field(default_factory=list)
     status: int = 200
     ends_unacknowledged: bool = True
+    offers: bool = False
 
     def invited(self, dialog: Dialog, request: Request) -> Reply:
         self.log.append("invited")
-        return Reply(self.status, content_type="application/sdp", body=b"v=0\r\n")
+        return Reply(self.status, content_type="application/sdp", body=b"v=0\r\n", offers=self.offers)
 
     def changed(self, dialog: Dialog, request: Request) -> Reply:
         self.log.append(f"changed {request.method}")
@@ -78,6 +79,7 @@ class Peer:
     to_tag: str = ""
     sequence: int = 1
     door: Door | None = None
+    session_expires: int = 0
 
     def __post_init__(self) -> None:
         numbers = count()
@@ -86,6 +88,7 @@ class Peer:
             contact=lambda flow: "203.0.113.1:5060",
             new_tag=lambda: f"t{next(numbers)}",
             admission=self.door,
+            session_expires=self.session_expires,
         )
 
     def text(self, method: str, *extra: str, branch: str = "", call_id: str = "c", number: int = 0) -> bytes:
