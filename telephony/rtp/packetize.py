@@ -1,7 +1,7 @@
 """From a sound file to the packets that a gateway would fork: codecs, packet times, keys pressed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,8 @@ def _at_rate(sound: Samples, rate: int, wanted: int) -> Samples:
 
 
 def _with_key(planned: Sequence[Planned], key: Key) -> Iterator[Planned]:
-    """RFC 4733 §2.5.1: an update every 20 ms, its end three times, all with the timestamp of the beginning."""
+    """RFC 4733 §2.5.1: an update every 20 ms, its end three times, all with the timestamp of the beginning and by
+    the clock of the sound around it."""
     begin, end = round(key.at * 1000), round(key.at * 1000) + _KEY_MS
     during = [packet for packet in planned if begin <= packet.at_ms < end]
     if not during:
@@ -107,16 +108,11 @@ def _with_key(planned: Sequence[Planned], key: Key) -> Iterator[Planned]:
 def _reports(key: Key, first: Planned) -> Iterator[Planned]:
     if key.digit not in KEYS or len(key.digit) != 1:
         raise Refused("no such key", found=key.digit, expected=KEYS)
-    code = KEYS.index(key.digit)
-    for after in range(_KEY_UPDATE_MS, _KEY_MS, _KEY_UPDATE_MS):
-        report = EventReport(code, False, _KEY_VOLUME, after * SAMPLE_RATE // 1000)
-        marker = after == _KEY_UPDATE_MS
-        yield Planned(
-            first.at_ms + after - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(report), SAMPLE_RATE, marker
-        )
-    ending = EventReport(code, True, _KEY_VOLUME, _KEY_MS * SAMPLE_RATE // 1000)
-    for _ in range(3):
-        yield Planned(first.at_ms + _KEY_MS - _KEY_UPDATE_MS, first.timestamp, KEY_TYPE, bytes(ending), SAMPLE_RATE)
+    code, begin = KEYS.index(key.digit), replace(first, payload_type=KEY_TYPE)
+    for after in (*range(_KEY_UPDATE_MS, _KEY_MS, _KEY_UPDATE_MS), *[_KEY_MS] * 3):
+        report = EventReport(code, after == _KEY_MS, _KEY_VOLUME, after * first.clock_rate // 1000)
+        at_ms = first.at_ms + after - _KEY_UPDATE_MS
+        yield replace(begin, at_ms=at_ms, payload=bytes(report), marker=after == _KEY_UPDATE_MS)
 
 
 def read_sound(audio: Path, lead_in: float, lead_out: float) -> tuple[Samples, int]:

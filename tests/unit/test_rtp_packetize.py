@@ -86,6 +86,14 @@ def test_keys_take_the_place_of_sound() -> None:
     assert [packet.at_ms for packet in packets] == sorted(packet.at_ms for packet in packets)
 
 
+def test_keys_go_by_the_clock_of_the_sound() -> None:
+    events = Events(48000)
+    for packet in planned("opus", keys=(Key(0.5, "7"),)):
+        if packet.payload_type == KEY_TYPE:
+            events.feed(packet.timestamp, packet.payload, packet.marker)
+    assert [(event.timestamp, event.duration_ms) for event in events.events()] == [(24000, 100)]
+
+
 def test_a_sender_numbers_every_packet() -> None:
     sender = Sender(NARROW, TARGET, packet_ms=30, then=[Part(1, "G722")], keys=[Key(0.3, "5")])
     sent = [RtpPacket.parse(datagram) for due in sender.datagrams() for datagram in due]
