@@ -82,7 +82,7 @@ def _sections(boundary: bytes, body: bytes) -> list[bytes]:
 def _read_section(section: bytes, depth: int) -> tuple[Part, ...]:
     empty = re.match(rb"\r?\n", section)
     found = empty or _HEAD_END.search(section)
-    if _kind_of(section) or not found:
+    if not found or (not empty and _kind_of(section)):
         # No header, not even the empty line after it: the content begins at once.
         return (_sniffed(Part("text/plain", section, damaged=True)),) if section.strip() else ()
     fields = _fields(b"" if empty else section[: found.start()])
