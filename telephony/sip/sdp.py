@@ -126,12 +126,12 @@ class Description:
     attributes: Attributes = ()
 
     def refusals(self) -> tuple[str, ...]:
-        """Each audio line that is refused against the wish of the offer, and why; lines count from 1."""
+        """Each audio line that can be read and is refused all the same, and why; lines count from 1."""
         reasons = (media.refusal() if media.kind == "audio" else "" for media in self.media)
         return tuple(
             f"audio line {place} refused: {reason}"
             for place, reason in enumerate(reasons, start=1)
-            if reason not in ("", "closed")
+            if reason not in ("", "closed", "unreadable")
         )
 
     def __bytes__(self) -> bytes:
