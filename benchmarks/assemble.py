@@ -22,7 +22,7 @@ import numpy as np
 import soundfile
 
 from telephony.call import CLOSED, CallFacts, Stream
-from telephony.rtp.assemble import STRETCH, assemble
+from telephony.rtp.assemble import assemble
 from telephony.rtp.codecs import PCMA, SAMPLE_RATE
 from telephony.rtp.packet import RtpPacket
 from telephony.rtp.spool import SpoolHeader, SpoolWriter
@@ -114,7 +114,7 @@ def _encode_only(source: Path, target: Path) -> float:
     """CPU seconds that libsndfile alone needs for the same samples: no assembler can be faster."""
     cpu = 0.0
     with soundfile.SoundFile(source) as reader, soundfile.SoundFile(target, "w", SAMPLE_RATE, 2, "PCM_16") as writer:
-        while len(samples := reader.read(STRETCH, dtype="int16")):
+        while len(samples := reader.read(80_000, dtype="int16")):
             began = time.process_time()
             writer.write(samples)
             cpu += time.process_time() - began

@@ -50,10 +50,7 @@ class Playout:
         self._began = position_of(survey.header.started_at, rate)
         self._shift_ms, self._row = shift_ms, 0
         self._delays = {number: survey.codecs[number].decoder(rate).delay for number in survey.heard}
-        self._places = {
-            placed.source.ssrc: _Place(placed, Lane(survey.codecs, rate))
-            for placed in survey.placed
-        }
+        self._places = {placed.source.ssrc: _Place(placed, Lane(survey.codecs, rate)) for placed in survey.placed}
         self._overhang = np.zeros(0, np.int16)
         self._read_all = False
         self._horizon = self._began
@@ -74,13 +71,9 @@ class Playout:
         return sum(place.lane.undecodable for place in self._places.values())
 
     @property
-    def heard(self) -> int:
-        """Samples that came from packets."""
-        return sum(place.lane.heard for place in self._places.values())
-
-    def done(self, stop: int) -> bool:
-        """Whether nothing is left to hear from ``stop`` on."""
-        return self.first is None or stop >= self.end
+    def heard_ms(self) -> float:
+        """How much came from packets, in milliseconds."""
+        return sum(place.lane.heard for place in self._places.values()) * 1000 / self._rate
 
     def samples(self, start: int, stop: int) -> Samples:
         """The stretch from ``start`` to ``stop``; gaps are zeros, sources that overlap are added."""
@@ -149,7 +142,8 @@ class Playout:
         per_tick = piece.ms_per_tick * self._rate / 1000
         if piece.scale == 1.0 and per_tick == int(per_tick):
             return ticks * int(per_tick)
-        return np.rint(ticks * (per_tick * piece.scale)).astype(np.int64)
+        scaled: Integers = np.rint(ticks * (per_tick * piece.scale)).astype(np.int64)
+        return scaled
 
 
 def _signed(difference: Any) -> Any:

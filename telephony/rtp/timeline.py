@@ -12,6 +12,7 @@ delay.  Jitter, bursts and hurried sending move nothing.  A run ends where times
 what the packets show       what follows                   what it is, and what is done
 =========================== ============================== ========================================================
 timestamp ahead of arrival  source was hurried all along   a pause in speech, sent faster: the run goes on
+behind by LIMIT             -, numbered alike              late, or a duplicate: in its place, if it is not there
 ahead or behind by LIMIT    does not continue from here    a stray packet: dropped
 ahead or behind by LIMIT    continues from here            the sender began a new clock: a new run
 behind by LIMIT             hurried                        a network stall and its burst: the run goes on
@@ -49,7 +50,11 @@ HURRIED = 1.5
 # Steps of the level that may be a clock that stood: at the start of a talkspurt (RFC 3551 §4.1), and inside one.
 STEP_AT_MARKER_MS, STEP_MS = 150.0, 250.0
 BIN_MS = 1000.0
-_WINDOW = (1 << MAX_MISORDER + 1) - 1
+# Steps below this are not looked at, even where sender reports could tell.
+SMALLEST_STEP_MS = 100.0
+# Packets behind the newest that are known to have come or not: a burst doubled on its way is no new clock.
+REMEMBERED = 500
+_WINDOW = (1 << REMEMBERED + 1) - 1
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Run:
     ms_per_tick: float
     # Whether its first packet is the next in sequence.
     continues: bool
-    first_level: float
+    first_level: float = 0.0
     first_arrival: float = 0.0
     last_arrival: float = 0.0
     packets: int = 0
@@ -144,14 +149,14 @@ class Source:
         elapsed = (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         arrival, step = rows.arrivals[row], 0.0
         early = elapsed * ms_per_tick - (arrival - self._arrival)
-        if _is_break(ahead, elapsed * ms_per_tick, early):
+        if _is_break(ahead, elapsed * ms_per_tick, early) and not _is_old(ahead, elapsed, ticks, ms_per_tick):
             if not self._accept_break(rows, row, number, ahead, elapsed):
                 self.strays += 1
                 return False
             ahead = self._bridge(ahead, elapsed, ticks)
             elapsed = (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
             early = 0.0
-        elif ahead > 0 and (early > STEP_AT_MARKER_MS or early < -STEP_AT_MARKER_MS):
+        elif ahead > 0 and (early > SMALLEST_STEP_MS or early < -SMALLEST_STEP_MS):
             step = STEP_AT_MARKER_MS if rows.markers[row] else STEP_MS
         if not self._count(ahead):
             return False
@@ -174,7 +179,9 @@ class Source:
         the wire by anything but whole cycles."""
         self.timestamp += (rows.timestamps[row] - self.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         self._arrival = rows.arrivals[row]
-        self.runs.append(Run(number, self.timestamp, ms_per_tick, ahead == 1, 0.0, lowest=self.timestamp))
+        self.runs.append(
+            Run(number, self.timestamp, ms_per_tick, ahead == 1, lowest=self.timestamp, highest=self.timestamp)
+        )
 
     def _note_hole(self, number: int, timestamp: int, ticks: int) -> None:
         if self._end_run:
@@ -187,11 +194,11 @@ class Source:
             self._arrived = (self._arrived << 1 | 1) & _WINDOW
             self._sequence += 1
         elif ahead > 0:
-            self._arrived = (self._arrived << min(ahead, MAX_MISORDER + 1) | 1) & _WINDOW
+            self._arrived = (self._arrived << min(ahead, REMEMBERED + 1) | 1) & _WINDOW
             self._sequence += ahead
             self.lost += ahead - 1
             self._missing += ahead - 1
-        elif ahead < -MAX_MISORDER:
+        elif ahead < -REMEMBERED:
             return False
         elif self._arrived >> -ahead & 1:
             self.duplicated += 1
@@ -241,6 +248,11 @@ def _is_break(ahead: int, elapsed_ms: float, early: float) -> bool:
         return False
     # A late or doubled packet from before a pause in the arrivals is none.
     return not (-MAX_MISORDER <= ahead <= 0 and -LIMIT_MS <= elapsed_ms <= 0)
+
+
+def _is_old(ahead: int, elapsed: int, ticks: int, ms_per_tick: float) -> bool:
+    """Whether a packet is from before, late or doubled: its numbering and its timestamp went back alike."""
+    return -REMEMBERED <= ahead < 0 and abs(elapsed - ahead * ticks) * ms_per_tick <= LIMIT_MS
 
 
 def _following(rows: Rows, row: int) -> Iterator[int]:

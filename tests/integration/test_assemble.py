@@ -41,7 +41,8 @@ def test_agent_left_citizen_right_on_one_timeline(tmp_path: Path) -> None:
     write_spool(tmp_path / "1.rtpdump", packets(citizen, at=1000, ssrc=9), started_at=later)
     assembly, left, right = made(tmp_path, call("agent", "citizen"))
     assert assembly.duration_ms == 3000
-    assert assembly.started_at == STARTED + timedelta(milliseconds=200)
+    # A packet leaves when its last sample is spoken.
+    assert assembly.started_at == STARTED + timedelta(milliseconds=180)
     assert assembly.flags == ()
     assert np.array_equal(left, agent)
     assert np.array_equal(right[1240 * 8 : 2240 * 8], citizen)
