@@ -32,7 +32,7 @@ from telephony.rtp.srtp import Protection
 logger = logging.getLogger(__name__)
 
 # Each socket's turn comes once in an interval, of which a tick is this part.
-TICKS = 20
+TICKS = 10
 # RTCP is rare, and the kernel notes when it came: look for it at every fifth turn only.
 RTCP_TURNS = 5
 # The kernel's buffer holds less than this many times that; a sender that never ends must not hold up the closing.
