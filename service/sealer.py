@@ -72,6 +72,7 @@ class Sealer:
             assemblers = Assemblers(lanes)
             try:
                 while not stopping():
+                    self._reap()
                     await self._look()
                     if not await self._open_line():
                         await asyncio.sleep(AWAY_SECONDS)
@@ -117,11 +118,13 @@ class Sealer:
 
     async def _wait(self) -> None:
         """Until a call is done, or it is time to look again."""
-        if not self._running:
+        if self._running:
+            await asyncio.wait(self._running, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        else:
             await asyncio.sleep(POLL_SECONDS)
-            return
-        done, _ = await asyncio.wait(self._running, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
+
+    def _reap(self) -> None:
+        for task in [task for task in self._running if task.done()]:
             self._backlog.tried(self._running.pop(task).name)
             task.result()
 

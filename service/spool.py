@@ -117,6 +117,11 @@ class Backlog:
         return len(self._others) - len(self._damaged)
 
     @property
+    def in_progress(self) -> tuple[str, ...]:
+        """The names of the calls in progress, oldest first."""
+        return tuple(sorted(self._others.keys() - self._damaged))
+
+    @property
     def damaged(self) -> tuple[str, ...]:
         """Calls whose facts cannot be read; the recorder's next start makes new ones."""
         return tuple(sorted(self._damaged))
