@@ -74,9 +74,6 @@ class Port:
         """
         if not packet:
             return b""
-        if self.paused and not rtcp:
-            self.paused_packets += 1
-            return b""
         if self.protection is not None:
             try:
                 packet = self.protection.unprotect_rtcp(packet) if rtcp else self.protection.unprotect(packet)
@@ -86,6 +83,10 @@ class Port:
             except ValueError:
                 self.unauthentic_packets += 1
                 return b""
+        # Behind the protection, which must see every packet: it counts how often their numbers roll over.
+        if self.paused and not rtcp:
+            self.paused_packets += 1
+            return b""
         record = RECORD.pack(len(packet) + RECORD.size, 0 if rtcp else len(packet), offset_ms) + packet
         self.take(record, int(not rtcp), int(rtcp), 0 if rtcp else len(packet), offset_ms, offset_ms)
         return packet
@@ -99,7 +100,7 @@ class Port:
         """Send the receiver report that is due, once it is known where to: what cannot be sent is not missed."""
         compound = self.reports.report(now)
         sock, address = self._control or (self.rtp, None if self.rtcp else self.sender)
-        if address is None:
+        if address is None or (self.protection and not self.protection.rtcp):
             return
         with suppress(OSError, ValueError):
             sock.sendto(self.protection.protect_rtcp(compound) if self.protection else compound, address)

@@ -219,6 +219,33 @@ async def test_a_new_key_a_moved_port_and_a_refresh(house: House, gateway: Gatew
     assert facts.streams[0].received["unauthentic_packets"] == 0
 
 
+async def test_a_pause_longer_than_the_numbers_last(house: House, gateway: Gateway) -> None:
+    key = Crypto.fresh(CM_80)
+    (line,) = media(await gateway.call(body=offer(secured(key))))
+    send(line.port, model(key).protect(rtp(1)))
+    house.capture.pause(line.port)
+    # Eleven minutes and more go by between two of these.
+    for sequence in range(30_000, 200_000, 30_000):
+        send(line.port, model(key).protect(rtp(sequence), sequence >> 16))
+    house.capture.resume(line.port)
+    send(line.port, model(key).protect(rtp(200_000), 200_000 >> 16))
+    facts, directory = await hang_up(house, gateway)
+    assert spooled(directory)[0] == [rtp(1), rtp(200_000)]
+    counts = facts.streams[0].received
+    assert (counts["paused_packets"], counts["unauthentic_packets"]) == (6, 0)
+
+
+async def test_srtcp_that_is_not_encrypted_is_passed_over(house: House, gateway: Gateway) -> None:
+    key = Crypto.fresh(CM_80)
+    bare = Crypto(key.tag, key.suite, key.keys, ("UNENCRYPTED_SRTCP",))
+    (line,) = media(await gateway.call(body=offer(secured(bare, "RTP/SAVP", "a=rtcp-mux"))))
+    assert line.cryptos[0].parameters == ("UNENCRYPTED_SRTCP",)
+    send(line.port, model(key).protect(rtp(1)), goodbye(7) + bytes(14))
+    facts, directory = await hang_up(house, gateway)
+    assert spooled(directory) == ([rtp(1)], [])
+    assert facts.streams[0].received["unauthentic_packets"] == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [
