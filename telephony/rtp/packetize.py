@@ -55,7 +55,7 @@ def sendable(name: str) -> Codec:
     codec = find(name)
     if codec is None:
         raise Refused("no such codec", found=name, expected=SENDABLE)
-    codec.payloads(np.zeros(0, np.int16), 20)
+    codec.payloads(np.zeros(0, np.int16), 60)
     return codec
 
 

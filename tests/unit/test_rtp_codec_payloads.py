@@ -29,6 +29,7 @@ NAMES = [
     "L16/16000",
     "AMR",
     "AMR-WB",
+    "G723",
 ]
 # Octets that are a gap.
 GAP = None
@@ -72,7 +73,7 @@ def test_octets_one_more_or_less_change_little(name: str, octets: bytes) -> None
     """The length of a payload is within a frame of its octets: garbage cannot make hours of sound."""
     codec, decoder = known(name), known(name).decoder(8000)
     samples = decoder.samples(octets)
-    assert 0 <= samples <= max(8 * 120, 4 * len(octets) if codec.clock_rate == 8000 else 0, 8 * len(octets))
+    assert 0 <= samples <= max(8 * 240, 4 * len(octets) if codec.clock_rate == 8000 else 0, 8 * len(octets))
     assert decoder.samples(b"") == 0
 
 
@@ -103,6 +104,11 @@ def test_nothing_is_nothing(name: str) -> None:
         ("G726-24", 62, 20),
         ("G726-40", 104, 20),
         ("G722", 160, 20),
+        ("G723", 24, 30),
+        ("G723", 25, 30),
+        ("G723", 48, 60),
+        ("G723", 8 * 24, 240),
+        ("G723", 9 * 24, 0),
         ("L16/8000", 321, 20),
     ],
 )
@@ -172,3 +178,12 @@ def test_nothing_above_the_band_folds_into_it() -> None:
     narrow = np.concatenate(codec.decoder(8000).decode(packets)).astype(float)
     assert np.std(wide[800:]) > 5000
     assert np.std(narrow[800:]) < 200
+
+
+def test_frames_of_g723_without_speech_are_silence() -> None:
+    """A description of noise, nothing sent, and speech, in one packet of 90 ms."""
+    speech = known("G723").payloads((8000 * np.sin(np.arange(2400) * 0.5)).astype(np.int16), 30)[5]
+    (made,) = known("G723").decoder(8000).decode([b"\x02abc" + b"\x03" + speech])
+    assert len(made) == 720
+    assert not made[:480].any()
+    assert np.abs(made[480:].astype(int)).max() > 500

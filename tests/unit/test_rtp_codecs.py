@@ -68,7 +68,7 @@ def test_wideband_codecs_say_so() -> None:
 
 
 def test_agreed_payload_types_go_before_static_ones() -> None:
-    static = {0: PCMU, 3: find("GSM"), 8: PCMA, 9: find("G722"), 18: find("G729")}
+    static = {0: PCMU, 3: find("GSM"), 4: find("G723"), 8: PCMA, 9: find("G722"), 18: find("G729")}
     assert by_payload_type({}) == static
     assert by_payload_type({"96": "PCMA/8000", "101": "telephone-event/8000"}) == static | {96: PCMA}
     assert by_payload_type({"8": "opus/48000"}) == static | {8: find("opus")}

@@ -4,50 +4,29 @@ Which packing is used stands in an fmtp line that calls do not keep.  A payload 
 ends where the payload ends.  Interleaving and checksums, which nobody uses in calls, are not read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE, Codec, Samples
-from telephony.rtp.codecs.libav import LibavDecoder
-from telephony.rtp.codecs.resampling import Resampler, cut
+from telephony.rtp.codecs.codec import SAMPLE_RATE, WIDE_RATE
+from telephony.rtp.codecs.variable import Frame, VariableCodec
 
 # RFC 4867 §5.1: no packet has more frames than this.
 _MOST_FRAMES = 12
 _LOST, _NO_DATA = 14, 15
 
 
-@dataclass(frozen=True)
-class AmrFrame:
-    """``header`` and ``bits`` as in a file (RFC 4867 §5.3); ``speech``: whether there is sound in it."""
-
-    header: int
-    bits: bytes
-    speech: bool
-
-
 @dataclass(frozen=True, kw_only=True)
-class Amr(Codec):
-    """``sizes``: bits of a frame by its type; from ``noise`` on they are no speech.  ``lag`` in samples."""
+class Amr(VariableCodec):
+    """``sizes``: bits of a frame by its type; from ``noise`` on they are no speech."""
 
-    libav: str
     sizes: Mapping[int, int] = field(compare=False)
     noise: int
-    lag: int
 
-    @property
-    def frame_samples(self) -> int:
-        return self.native_rate // 50
-
-    def decoder(self, rate: int) -> "AmrDecoder":
-        return AmrDecoder(self, rate)
-
-    def frames(self, payload: bytes) -> tuple[AmrFrame, ...]:
+    def frames(self, payload: bytes) -> tuple[Frame, ...]:
         """The frames of a payload in either packing; none when it fits neither."""
         return self._aligned(payload) or self._dense(payload)
 
-    def _aligned(self, payload: bytes) -> tuple[AmrFrame, ...]:
+    def _aligned(self, payload: bytes) -> tuple[Frame, ...]:
         """Octet-aligned (§4.4): a reserved nibble, a table of contents, whole octets a frame."""
         if len(payload) < 2 or payload[0] & 0x0F:
             return ()
@@ -62,7 +41,7 @@ class Amr(Codec):
             at += octets
         return tuple(found) if at == len(payload) else ()
 
-    def _dense(self, payload: bytes) -> tuple[AmrFrame, ...]:
+    def _dense(self, payload: bytes) -> tuple[Frame, ...]:
         """Bandwidth-efficient (§4.3): everything bit after bit, filled up to an octet."""
         value, left, more = int.from_bytes(payload, "big"), 8 * len(payload) - 4, True
         contents: list[int] = []
@@ -81,49 +60,14 @@ class Amr(Codec):
             found.append(self._frame(entry >> 1 & 15, entry << 2, bits.to_bytes(-(-size // 8), "big")))
         return tuple(found) if left < 8 else ()
 
-    def _frame(self, frame_type: int, entry: int, bits: bytes) -> AmrFrame:
+    def _frame(self, frame_type: int, entry: int, bits: bytes) -> Frame:
         # Without the quality bit the frame was damaged on the radio: what it says is not what was said.
-        return AmrFrame(entry & 0x7C, bits, frame_type < self.noise and bool(entry & 4))
-
-
-class AmrDecoder:
-    """Frames without speech are silence: comfort noise, nothing to send, damaged on the way."""
-
-    def __init__(self, codec: Amr, rate: int) -> None:
-        self.undecodable = 0
-        self._codec = codec
-        self._libav, self._resampler = LibavDecoder(codec.libav, codec.native_rate), Resampler(codec.native_rate, rate)
-
-    @property
-    def delay(self) -> int:
-        return self._resampler.length(self._codec.lag) + self._resampler.delay
-
-    def samples(self, payload: bytes) -> int:
-        return self._resampler.length(len(self._codec.frames(payload)) * self._codec.frame_samples)
-
-    def decode(self, payloads: Sequence[bytes]) -> list[Samples]:
-        frames = [self._codec.frames(payload) for payload in payloads]
-        sound = np.concatenate([np.zeros(0, np.int16), *map(self._sound, frames)])
-        lengths = [self._resampler.length(len(found) * self._codec.frame_samples) for found in frames]
-        return cut(self._resampler.resample(sound), lengths)
-
-    def _sound(self, frames: Sequence[AmrFrame]) -> Samples:
-        samples = self._codec.frame_samples
-        sound = np.zeros((len(frames), samples), np.int16)
-        speech = [at for at, frame in enumerate(frames) if frame.speech]
-        stream = b"".join(bytes([frames[at].header]) + frames[at].bits for at in speech)
-        try:
-            sound[speech] = self._libav.decode(stream, len(speech) * samples).reshape(-1, samples)
-        except ValueError:
-            self.undecodable += 1
-        return sound.reshape(-1)
-
-    def gap(self) -> None:
-        self._resampler.reset()
+        # The first octet is that of a frame in a file (§5.3).
+        return Frame(bytes([entry & 0x7C]) + bits, frame_type < self.noise and bool(entry & 4))
 
 
 # 3GPP TS 26.101 and 26.201: bits of each frame type.
 _NARROW = dict(enumerate((95, 103, 118, 134, 148, 159, 204, 244, 39))) | {_NO_DATA: 0}
 _WIDE = dict(enumerate((132, 177, 253, 285, 317, 365, 397, 461, 477, 40))) | {_LOST: 0, _NO_DATA: 0}
-AMR = Amr("AMR", SAMPLE_RATE, SAMPLE_RATE, libav="amrnb", sizes=_NARROW, noise=8, lag=40)
-AMR_WB = Amr("AMR-WB", WIDE_RATE, WIDE_RATE, libav="amrwb", sizes=_WIDE, noise=9, lag=95)
+AMR = Amr("AMR", SAMPLE_RATE, SAMPLE_RATE, libav="amrnb", frame_samples=160, sizes=_NARROW, noise=8, lag=40)
+AMR_WB = Amr("AMR-WB", WIDE_RATE, WIDE_RATE, libav="amrwb", frame_samples=320, sizes=_WIDE, noise=9, lag=95)

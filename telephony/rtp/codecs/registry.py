@@ -6,6 +6,7 @@ from telephony.rtp.codecs.amr import AMR, AMR_WB
 from telephony.rtp.codecs.codec import Codec
 from telephony.rtp.codecs.framed import FRAME_CODECS
 from telephony.rtp.codecs.g711 import PCMA, PCMU
+from telephony.rtp.codecs.g723 import G723
 from telephony.rtp.codecs.linear import LINEAR_CODECS
 from telephony.rtp.codecs.opus import OPUS
 
@@ -29,7 +30,7 @@ STATIC_PAYLOADS: Mapping[str, str] = {
     "17": "DVI4/22050",
     "18": "G729/8000",
 }
-_CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS, AMR, AMR_WB)
+_CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS, AMR, AMR_WB, G723)
 # Bare names mean the usual clock: the first of a name.
 _by_name: Mapping[str, Codec] = {
     name.upper(): codec
