@@ -34,6 +34,10 @@ class SmallDisk:
                 except OSError:
                     return
 
+    def make_read_only(self) -> None:
+        """As the kernel does when a disk fails."""
+        subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)
+
     def empty(self) -> None:
         """Give it all back."""
         self._ballast.unlink()
