@@ -25,7 +25,8 @@ a=label:caller
 a=inactive
 m=video 40004 RTP/AVP 97
 a=rtpmap:97 H264/90000
-m=audio 40006 RTP/AVP 4
+m=audio 40006 RTP/AVP 98
+a=rtpmap:98 EVRC/8000
 a=label:4
 m=audio 40008 RTP/SAVP 8
 m=audio 0 RTP/AVP 8
@@ -67,7 +68,7 @@ def test_the_answer_takes_audio_and_refuses_the_rest() -> None:
     assert "m=audio 20000 RTP/AVP 8 0 101\r\na=label:1\r\n" in text
     assert "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=recvonly\r\n" in text
     assert "m=audio 20002 RTP/AVP 96\r\na=label:caller\r\na=rtpmap:96 pcma/8000/1\r\na=inactive\r\n" in text
-    assert "m=video 0 RTP/AVP 97\r\na=inactive\r\nm=audio 0 RTP/AVP 4\r\na=label:4\r\n" in text
+    assert "m=video 0 RTP/AVP 97\r\na=inactive\r\nm=audio 0 RTP/AVP 98\r\na=label:4\r\n" in text
     again = parse_sdp(text.encode())
     assert [media.port for media in again.media] == [20000, 20002, 0, 0, 0, 0]
     assert [media.direction for media in again.media[:2]] == ["recvonly", "inactive"]
