@@ -102,6 +102,34 @@ def rtp(data: bytes) -> None:
         raise AssertionError("a printed packet reads differently")
 
 
+def payload(data: bytes) -> None:
+    """Payloads of one source: the first octet chooses the codec, the second how long they are.  Nothing is raised."""
+    from telephony.rtp.codecs import CODECS
+
+    codec, size = CODECS[data[0] % len(CODECS)] if data else CODECS[0], max(1, data[1] if len(data) > 1 else 1)
+    decoder = codec.decoder(8000 if size % 2 else 16000)
+    payloads = [data[at : at + size] for at in range(2, len(data), size)]
+    try:
+        lengths = [len(samples) for samples in decoder.decode(payloads)]
+        decoder.gap()
+        if lengths != [decoder.samples(one) for one in payloads]:
+            raise AssertionError("a payload became more or fewer samples than it said")
+    except ValueError as error:
+        raise AssertionError("a payload stops the decoder") from error
+
+
+def keys(data: bytes) -> None:
+    """Telephone events, nine octets a packet: timestamp, marker, report.  Nothing is raised."""
+    from telephony.rtp.events import Events
+
+    events = Events()
+    for at in range(0, len(data), 9):
+        packet = data[at : at + 9]
+        events.feed(int.from_bytes(packet[:4], "big"), packet[5:], bool(packet[4:5] > b"\x7f"))
+    if any(event.duration < 0 for event in events.events()):
+        raise AssertionError("a key ends before it begins")
+
+
 def srtp(data: bytes) -> None:
     """A packet for a protected port; its last octet chooses the suite, and whether keys have identifiers."""
     from telephony.rtp.srtp import SUITES, MasterKey, Protection
@@ -163,7 +191,7 @@ def facts(data: bytes) -> None:
 
 TARGETS: dict[str, Target] = {
     target.__name__: target
-    for target in (sip, sip_stream, server, sdp, metadata, multipart, rtp, rtcp, srtp, spool, facts)
+    for target in (sip, sip_stream, server, sdp, metadata, multipart, rtp, rtcp, srtp, payload, keys, spool, facts)
 }
 
 

@@ -22,6 +22,7 @@ RUNS = {
     "server": 4000,
     "spool": 1500,
     "multipart": 30_000,
+    "payload": 10_000,
     "sip": 30_000,
     "sip_stream": 10_000,
     "sdp": 20_000,

@@ -6,9 +6,10 @@ turns whole arrays besides (``codec.rows``).
 
 from telephony.rtp.codecs.codec import SAMPLE_RATE, SENDABLE, WIDE_RATE, Codec, Decoder, Octets, Samples
 from telephony.rtp.codecs.g711 import PCMA, PCMU
-from telephony.rtp.codecs.registry import STATIC_PAYLOADS, by_payload_type, find
+from telephony.rtp.codecs.registry import CODECS, STATIC_PAYLOADS, by_payload_type, find
 
 __all__ = [
+    "CODECS",
     "PCMA",
     "PCMU",
     "SAMPLE_RATE",

@@ -30,11 +30,11 @@ STATIC_PAYLOADS: Mapping[str, str] = {
     "17": "DVI4/22050",
     "18": "G729/8000",
 }
-_CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS, AMR, AMR_WB, G723)
+CODECS: tuple[Codec, ...] = (PCMU, PCMA, *FRAME_CODECS, OPUS, *LINEAR_CODECS, AMR, AMR_WB, G723)
 # Bare names mean the usual clock: the first of a name.
 _by_name: Mapping[str, Codec] = {
     name.upper(): codec
-    for codec in reversed(_CODECS)
+    for codec in reversed(CODECS)
     for name in (codec.encoding, f"{codec.encoding}/{codec.clock_rate}")
 }
 
