@@ -7,6 +7,7 @@ Text is UTF-8 with ``surrogateescape``, so that bytes in any other encoding come
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self, TypeVar
 
 from telephony.sip.header import Address, CSeq, Via, check_uri, split_outside
@@ -46,13 +47,15 @@ def encode(text: str) -> bytes:
 def readable(text: str) -> str:
     """Text for people: what is not UTF-8 is read as GB 18030, and what is neither is marked, as is a NUL, which
     databases refuse."""
-    data = encode(text).replace(b"\0", "\ufffd".encode())
+    data = encode(text)
     try:
-        return data.decode("utf-8")
+        decoded = data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("gb18030", "replace")
+        decoded = data.decode("gb18030", "replace")
+    return decoded.replace("\0", "\ufffd")
 
 
+@lru_cache(256)
 def canonical(name: str) -> str:
     """A header's name in lower case, compact forms written out (§7.3.3)."""
     lower = name.lower()
