@@ -27,8 +27,9 @@ check: .venv/.dev ## everything that must hold: tests, style, types, layers, loc
 	@$(BIN)/python -m tools.check_locks
 	@$(MAKE) --no-print-directory test
 
-interop: .venv/.dev ## SIPp against the recorder (needs Debian's sip-tester)
-	@$(BIN)/python -m pytest tests/integration -k sipp $(ARGS)
+test-interop: .venv/.dev ## other people's SIP programs against the recorder (Debian: sip-tester socat baresip-core)
+	@for p in sipp socat baresip; do command -v $$p >/dev/null || echo "NOT TESTED: $$p is not installed" >&2; done
+	@$(BIN)/python -m pytest tests/interop tests/acceptance/test_sipp.py $(ARGS)
 
 fuzz: .venv/.dev ## search for inputs that break a parser (ARGS="--seconds 600", one target: ARGS="sip --seconds 600")
 	@$(BIN)/python -m tests.fuzz.search $(ARGS)

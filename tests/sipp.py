@@ -1,4 +1,4 @@
-"""SIPp, an independent SIP implementation, as the gateway; its scenarios lie in ``tests/interop``."""
+"""SIPp, an independent SIP implementation, as the gateway; its scenarios are in ``tests/interop``."""
 
 import asyncio
 import os
@@ -11,8 +11,7 @@ import numpy as np
 
 from core.settings import Address
 from telephony.rtp.codecs import PCMA
-
-SCENARIOS = Path(__file__).parent / "interop"
+from tests.interop.scenario import Scenario
 
 
 def _free_ports(count: int) -> int:
@@ -29,14 +28,17 @@ def _free_ports(count: int) -> int:
     raise OSError("no free ports")
 
 
-async def play(sipp: str, target: Address, directory: Path, scenario: str, transport: str, calls: int = 1) -> None:
+async def play(
+    sipp: str, target: Address, directory: Path, scenario: Scenario, transport: str, *more: str, calls: int = 1
+) -> None:
     """Run a scenario to its end; SIPp's own checks decide."""
     # Its SIP port, then RTP and RTCP of its audio and video streams.
     ports = _free_ports(6)
     process = await asyncio.create_subprocess_exec(
-        *(sipp, str(target), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-t", transport, "-m", str(calls)),
+        *(sipp, str(target), "-sf", str(scenario.write(directory)), "-t", transport, "-m", str(calls)),
         *("-i", "127.0.0.1", "-p", str(ports), "-mp", str(ports + 2), "-nostdin"),
         *("-timeout", "30", "-timeout_error", "-trace_err", "-error_file", str(directory / "errors.log")),
+        *more,
         cwd=directory,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -47,7 +49,9 @@ async def play(sipp: str, target: Address, directory: Path, scenario: str, trans
     assert process.returncode == 0, (errors.read_text() if errors.exists() else "") + output.decode()[-2000:]
 
 
-def write_tone(directory: Path) -> None:
-    """The sound that the scenario ``siprec_call`` plays as its first stream."""
+def write_tone(directory: Path) -> bytes:
+    """A second of sound, ``tone.al``, that scenarios play; returns its A-law octets."""
     samples = (8000 * np.sin(np.arange(8000) / 4)).astype(np.int16)
-    (directory / "tone.al").write_bytes(PCMA.encode(samples).tobytes())
+    octets = PCMA.encode(samples).tobytes()
+    (directory / "tone.al").write_bytes(octets)
+    return octets

@@ -9,6 +9,7 @@ from archive.catalogue import Call, Recording
 from core.settings import Settings
 from service.wiring import open_archive
 from tests.acceptance.running import environment, running, until_finished
+from tests.interop.scenario import whole_call
 from tests.sipp import play, write_tone
 from workorders.orders import LinkQuestion
 
@@ -22,7 +23,7 @@ async def _only_call(settings: Settings) -> Call:
 async def test_a_call_into_the_running_service(tmp_path: Path, sipp: str) -> None:
     write_tone(tmp_path)
     async with running(environment(tmp_path), tmp_path) as service:
-        await play(sipp, service.settings.sip_bind, tmp_path, "siprec_call", "u1")
+        await play(sipp, service.settings.sip_bind, tmp_path, whole_call(), "u1")
         finished = await until_finished(service.settings, (await _only_call(service.settings)).sip_call_id)
         recording = finished.recording
         assert (recording.agent_number, recording.citizen_number) == ("8001", "13900000001")
