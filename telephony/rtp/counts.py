@@ -13,7 +13,9 @@ MOST_GAPS = 500
 
 
 def statistics(track: Track, playout: Playout | None, start_ms: float, pauses: Sequence[Span]) -> Mapping[str, Any]:
-    """Counts of one stream as plain JSON values; times in milliseconds of the file.  ``pauses`` in Unix milliseconds."""
+    """Counts of one stream as plain JSON values; times in milliseconds of the file.
+
+    ``start_ms`` and ``pauses`` in Unix milliseconds."""
     stream, survey = track.stream, track.survey
     about = {"label": stream.label, "role": stream.role, "file": stream.file}
     if survey is None or playout is None:

@@ -62,8 +62,8 @@ class Run:
     """Packets whose timestamps tell the time.  ``timestamp`` is that of its first sample, extended; media times are
     milliseconds from there, levels milliseconds since the spool began.
 
-    The lower envelope is kept in bins of a second: the lowest level, its media time, the bin's first row, and the step
-    at its beginning that would split the run (0: there is none).
+    The lower envelope is kept in bins of a second: the lowest level, its media time, the bin's first row, the packets
+    before it, and the step at its beginning that would split the run (0: there is none).
     """
 
     row: int
@@ -80,6 +80,7 @@ class Run:
     levels: "array[float]" = field(default_factory=lambda: array("d"))
     media: "array[float]" = field(default_factory=lambda: array("d"))
     rows: "array[int]" = field(default_factory=lambda: array("q"))
+    counts: "array[int]" = field(default_factory=lambda: array("q"))
     steps: "array[float]" = field(default_factory=lambda: array("d"))
     _bin_ends: float = -1.0
 
@@ -101,6 +102,7 @@ class Run:
             self.levels.append(level)
             self.media.append(media)
             self.rows.append(row)
+            self.counts.append(self.packets)
             self.steps.append(step)
         elif level < self.levels[-1]:
             self.levels[-1], self.media[-1] = level, media

@@ -50,7 +50,10 @@ AS_SENT: dict[str, dict[str, Any]] = {
     "a hold of a second, the clock stands": {"stood": ((18.6, 19.6),)},
     "short holds, the clock stands": {"stood": tuple((t + 0.6, t + 1.2) for t in range(6, 40, 4))},
     "holds under jitter": {"stood": ((12.0, 24.0), (30.0, 31.5)), "jitter_ms": 100.0},
-    "the clock stands in every silence": {"suppressed": True, "stood": tuple((t + 1.7, t + 2.6) for t in range(6, 40, 4))},
+    "the clock stands in every silence": {
+        "suppressed": True,
+        "stood": tuple((t + 1.7, t + 2.6) for t in range(6, 40, 4)),
+    },
     "the route gets longer": {"routes": ((22.0, 90.0),)},
     "the route gets shorter": {"routes": ((0.0, 90.0), (22.0, -90.0))},
     "the route changes in suppressed silence": {"routes": ((22.0, 90.0),), "suppressed": True},
