@@ -7,30 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telephony.rtp.codecs import Codec, find
+from telephony.rtp.codecs import CODECS, Codec, find
 from tests.encoded import ogg_packets, payloads
 
-NAMES = [
-    "PCMA",
-    "PCMU",
-    "G722",
-    "G729",
-    "GSM",
-    "G726-16",
-    "G726-24",
-    "G726-32",
-    "G726-40",
-    "AAL2-G726-16",
-    "AAL2-G726-24",
-    "AAL2-G726-32",
-    "AAL2-G726-40",
-    "opus",
-    "L16/8000",
-    "L16/16000",
-    "AMR",
-    "AMR-WB",
-    "G723",
-]
+NAMES = [codec.rtpmap for codec in CODECS]
 # Octets that are a gap.
 GAP = None
 

@@ -17,6 +17,8 @@ from telephony.rtp.codecs.resampling import Resampler, cut
 OPUS_RATE = 48000
 # RFC 6716 §3.2.5: no packet is longer.
 _LONGEST = OPUS_RATE * 120 // 1000
+# A payload with nothing behind its headers says that there is nothing to say (DTX): the decoder would make it up.
+_HEADERS = 2
 # What libopus and its like look ahead, 6.5 ms.
 _LAG = 312
 # RFC 6716 §3.1, table 2: samples of a frame, by the configuration's low bits.
@@ -80,8 +82,8 @@ class OpusDecoder:
 
     def _sound(self, payload: bytes) -> Samples:
         expected = length(payload)
-        if not expected:
-            return np.zeros(0, np.int16)
+        if not expected or len(payload) <= _HEADERS:
+            return np.zeros(expected, np.int16)
         try:
             return self._libav.decode(payload, expected)
         except ValueError:
