@@ -16,11 +16,12 @@ from telephony.siprec.xml import read_xml
 
 MEDIA_TYPES = frozenset(("application/rs-metadata+xml", "application/rs-metadata"))
 DAMAGED, CLOCK_NOT_SET, NO_ZONE = "metadata damaged", "gateway clock not set", "metadata times without zone"
-TOO_MANY = "metadata names too many people"
+TOO_MANY = "metadata names too much"
 _ASSOCIATIONS = ("participant", "participantsessionassoc", "participantstreamassoc", "participantstream")
 # Elements stand at most this deep in any dialect; a document nested deeper is walked no further.
 _DEPTH = 8
-_MOST_PEOPLE = 100
+# No call has so many people, streams, or streams of one person.
+_MOST = 100
 _MAX_VALUE = 120
 # A clock that says otherwise was never set.
 _PLAUSIBLE = range(2000, 2100)
@@ -67,7 +68,7 @@ class _Reader:
             key = key or f"#{len(self.people) + 1}"
             self._add(_participant(element, key))
         elif name == "stream" and (label := _text_of(element, "label") or element.get("label", "").strip()):
-            self.labels[key or f"#{len(self.labels) + 1}"] = label
+            self._add_label(key or f"#{len(self.labels) + 1}", label)
         elif name in ("group", "group-ref", "group_id", "groupid"):
             self.group = self.group or (key or ("" if len(element) else _text(element)))[:_MAX_VALUE]
         elif name == "session":
@@ -78,10 +79,16 @@ class _Reader:
             self._associate(name, key, element)
 
     def _add(self, one: Participant) -> None:
-        if len(self.people) >= _MOST_PEOPLE and one.id not in self.people:
+        if len(self.people) >= _MOST and one.id not in self.people:
             self.flags.append(TOO_MANY)
             return
         self.people[one.id] = one.after(self.people[one.id]) if one.id in self.people else one
+
+    def _add_label(self, stream: str, label: str) -> None:
+        if len(self.labels) >= _MOST and stream not in self.labels:
+            self.flags.append(TOO_MANY)
+            return
+        self.labels[stream] = label
 
     def _associate(self, name: str, key: str, element: Element) -> None:
         sent, ended = _sent(element), False
@@ -119,7 +126,7 @@ class _Reader:
         gone = bool(left) and max(left) >= max(joined, default=max(left))
         return replace(
             one,
-            sends=tuple(dict.fromkeys(self._sends.get(one.id, ()))),
+            sends=tuple(dict.fromkeys(self._sends.get(one.id, ())))[:_MOST],
             joined_at=min(joined, default=None),
             left_at=max(left) if gone else None,
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 _PHONE = re.compile(r"\d{3}")
+# Documents that name others every time must not fill the memory.
+_MOST_FORMER = 100
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Metadata:
             for one in (*self.former, *without_dummies((*self.participants, *newer.participants)))
             if not any(one.same_person(other) for other in newer.participants)
         )
-        return replace(newer, participants=participants, former=gone)
+        return replace(newer, participants=participants, former=gone[-_MOST_FORMER:])
 
     def _completed(self, newer: "Metadata") -> "Metadata":
         known = {one.id: one for one in self.participants}

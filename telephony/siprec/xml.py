@@ -11,12 +11,14 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+_DEEPEST, _MOST_PREFIXES = 32, 20
 _DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml[^>]*\?>")
 _FORBIDDEN = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.I)
 _CONTROL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _TAG = re.compile(r"<[A-Za-z_][^<>]*>")
 _BARE_ATTRIBUTE = re.compile(r"""(\s[\w:.-]+)=([^\s"'<>/]+)(?=[\s/>])""")
+_DECLARED = re.compile(r"\sxmlns:([A-Za-z_][\w.-]*)\s*=")
 _PREFIX = re.compile(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=")
 
 
@@ -45,7 +47,7 @@ def read_xml(body: bytes) -> tuple[Element, bool]:
 
 
 def _parse(text: bytes | str) -> Element:
-    parser = DefusedXMLParser(forbid_dtd=True)
+    parser = DefusedXMLParser(target=_Growing(), forbid_dtd=True)
     try:
         parser.feed(text)
         root: Element = parser.close()
@@ -74,23 +76,32 @@ def _repaired(text: str) -> str:
     text = _LONE_AMPERSAND.sub("&amp;", _CONTROL.sub("\ufffd", text[max(text.find("<"), 0) :]))
     text = _TAG.sub(lambda tag: _BARE_ATTRIBUTE.sub(r'\1="\2"', tag[0]), text)
     prefixes = {first or second for first, second in _PREFIX.findall(text)}
-    missing = [name for name in sorted(prefixes - {"xml", "xmlns"}) if f"xmlns:{name}" not in text]
+    missing = sorted(prefixes - {"xml", "xmlns", *_DECLARED.findall(text)})[:_MOST_PREFIXES]
     declared = "".join(f' xmlns:{name}="undeclared:{name}"' for name in missing)
     return re.sub(r"\A((?:<[?!][^>]*>\s*)*<[A-Za-z_][\w:.-]*)", lambda root: root[1] + declared, text, count=1)
 
 
 class _Growing(TreeBuilder):
-    """A tree that can be had before it is complete."""
+    """A tree that can be had before it is complete.  It grows no deeper than any dialect, so that no document can
+    keep us busy longer than its length is worth."""
 
     def __init__(self) -> None:
         super().__init__()
         self.root: Element | None = None
+        self._depth = 0
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ValueError("the recording metadata is nested too deep")
         element = super().start(tag, attrs)
         if self.root is None:
             self.root = element
         return element
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 def _salvaged(text: str) -> Element | None:
