@@ -9,6 +9,9 @@ from telephony.sip.message import Request, Response
 from telephony.sip.transaction import Event, State, Transaction
 
 Key = tuple[str, ...]
+# More than a busy recorder has; beyond it what changes nothing is answered without being remembered (§8.2.7), so that
+# a flood of requests fills no memory.
+MOST = 50_000
 _Same = tuple[str, str, str]
 
 
@@ -22,7 +25,8 @@ class _Served:
 class Incoming:
     """All server transactions."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._served: dict[Key, _Served] = {}
         # Which transaction took an INVITE that may come by several paths, and back.
         self._first: dict[_Same, Key] = {}
@@ -60,6 +64,10 @@ class Incoming:
 
     def respond(self, key: Key, request: Request, response: Response, flow: Flow, now: float) -> list[Send]:
         """Begin a transaction with its final response, to be sent on ``flow``."""
+        changes = response.status < 300 and request.method not in ("OPTIONS", "CANCEL")
+        if len(self._served) >= self._most and not changes:
+            self._forget_path(key)
+            return [Send(flow, bytes(response))]
         transaction = Transaction.server(request.method, reliable=flow.reliable)
         self._served[key] = _Served(transaction, flow, _tag(response))
         data = transaction.respond(response, now)
@@ -79,9 +87,12 @@ class Incoming:
             self._agenda.set(key, served.transaction.deadline())
             if served.transaction.state is State.TERMINATED:
                 del self._served[key]
-                if same := self._same.pop(key, None):
-                    del self._first[same]
+                self._forget_path(key)
         return sends
+
+    def _forget_path(self, key: Key) -> None:
+        if same := self._same.pop(key, None):
+            del self._first[same]
 
     def _on(self, key: Key, event: Event, now: float) -> list[Send] | None:
         found = self._served.get(key)

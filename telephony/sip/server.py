@@ -12,7 +12,7 @@ from telephony.sip.application import RETRY, Admission, Application, Reply, Send
 from telephony.sip.caller import Caller
 from telephony.sip.dialog import Dialog, DialogKey, Flow, key_for
 from telephony.sip.dialogs import Dialogs
-from telephony.sip.incoming import Incoming, Key
+from telephony.sip.incoming import MOST, Incoming, Key
 from telephony.sip.message import Message, Request, Response
 from telephony.sip.multipart import read_parts
 from telephony.sip.responses import options, refuse_at_the_door, refuse_broken, refuse_within
@@ -34,6 +34,7 @@ class Server:
         new_tag: Callable[[], str],
         admission: Admission | None = None,
         session_expires: int = 0,
+        most_transactions: int = MOST,
     ) -> None:
         """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token; no admission lets all in.
 
@@ -41,7 +42,7 @@ class Server:
         """
         self._application, self._contact, self._new_tag = application, contact, new_tag
         self._admission, self._session_expires = admission, session_expires
-        self._incoming, self._dialogs = Incoming(), Dialogs()
+        self._incoming, self._dialogs = Incoming(most_transactions), Dialogs()
         self._caller = Caller(application, self._dialogs, contact=contact, new_tag=new_tag)
 
     @property

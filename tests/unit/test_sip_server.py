@@ -82,6 +82,7 @@ class Peer:
     sequence: int = 1
     door: Door | None = None
     session_expires: int = 0
+    most_transactions: int = 1000
 
     def __post_init__(self) -> None:
         numbers = count()
@@ -91,6 +92,7 @@ class Peer:
             new_tag=lambda: f"t{next(numbers)}",
             admission=self.door,
             session_expires=self.session_expires,
+            most_transactions=self.most_transactions,
         )
 
     def text(self, method: str, *extra: str, branch: str = "", call_id: str = "c", number: int = 0) -> bytes:
@@ -357,7 +359,7 @@ def calls_made(work: Callable[[], object]) -> int:
 def test_a_message_among_thousands_costs_what_it_costs_among_few() -> None:
     costs = []
     for transactions in (10, 5000):
-        peer = Peer()
+        peer = Peer(most_transactions=10_000)
         for number in range(transactions):
             peer.send(peer.text("INVITE", branch=f"i{number}", call_id=f"c{number}"), number / 1000)
         message = parse(peer.text("OPTIONS", branch="last"))
@@ -368,3 +370,18 @@ def test_a_message_among_thousands_costs_what_it_costs_among_few() -> None:
 
         costs.append(calls_made(answer_and_look))
     assert costs[1] < 1.5 * costs[0]
+
+
+def test_a_flood_fills_no_memory_and_keeps_no_call_out() -> None:
+    peer = Peer(most_transactions=100)
+    for number in range(300):
+        assert [one.status for one in peer.send(peer.text("OPTIONS", branch=f"o{number}"))] == [200]
+        refused = peer.text("INVITE", "Require: gruu", branch=f"i{number}", call_id=f"c{number}")
+        assert [one.status for one in peer.send(refused)] == [420]
+    assert peer.server.remembered == 100
+    peer.call()
+    assert peer.send(peer.text("UPDATE")) == peer.send(peer.text("UPDATE"))
+    assert peer.calls.log.count("changed UPDATE") == 1
+    while (deadline := peer.server.deadline()) is not None:
+        peer.server.fire(deadline)
+    assert peer.server.remembered == 1

@@ -74,6 +74,23 @@ def test_a_client_request_is_repeated_until_answered() -> None:
     assert unanswered.state is State.TERMINATED
 
 
+def test_an_invite_of_ours_is_repeated_ever_slower_until_somebody_hears_it() -> None:
+    unheard = Transaction.client(request("INVITE", "z9hG4bKa"), 0.0, reliable=False)
+    assert drive(unheard, 100) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+    assert unheard.state is State.TERMINATED
+    heard = Transaction.client(request("INVITE", "z9hG4bKa"), 0.0, reliable=False)
+    assert drive(heard, 2.0) == [0.5, 1.5]
+    heard.on(Event.PROVISIONAL, 2.0)
+    assert (drive(heard, GIVE_UP - 1), heard.state) == ([], State.PROCEEDING)
+
+
+def test_a_refused_invite_of_ours_is_acknowledged_each_time() -> None:
+    transaction = Transaction.client(request("INVITE", "z9hG4bKa"), 0.0, reliable=False)
+    transaction.last = b"ACK"
+    assert [transaction.on(Event.FAILURE, now) for now in (1.0, 2.0)] == [(b"ACK",), (b"ACK",)]
+    assert (drive(transaction, 100), transaction.state) == ([], State.TERMINATED)
+
+
 def test_a_pair_outside_the_table_raises() -> None:
     with pytest.raises(KeyError):
         Transaction.server("BYE", reliable=False).on(Event.ACK, 0.0)
