@@ -24,6 +24,7 @@ OBJECTS: Mapping[str, str] = {
     "transcript": "文字稿",
     "link": "工单关联",
     "report": "报表",
+    "remains": "受损的原始文件",
 }
 HOW_LINKED: Mapping[str, str] = {"signalled": "随话单号", "telephone": "来电号码", "person": "人工选择"}
 STANDINGS: Mapping[str, str] = {"suggested": "系统建议", "accepted": "已采纳", "changed": "已更改"}
@@ -66,6 +67,49 @@ LEDGER: Mapping[str, str] = {
     "imported": "导入工单",
     "missing": "登记缺少录音",
     "nightly": "夜间保管检查",
+    "kept": "原样保存受损文件",
+}
+ALERTS: Mapping[str, str] = {
+    "spool_full": "录音缓存空间不足",
+    "spool_damaged": "有缓存文件受损",
+    "two_recorders": "有第二个录音进程试图启动",
+    "backlog": "已结束的通话积压，迟迟未封存",
+    "call_stuck": "有通话多次封存失败",
+    "store_away": "对象存储没有应答",
+    "database_away": "数据库没有应答",
+    "packets_dropped": "系统内核丢弃了语音数据包",
+    "ports_exhausted": "录音端口已用尽",
+}
+# What to do about each.
+ALERT_REMEDIES: Mapping[str, str] = {
+    "spool_full": "正在进行的通话继续录音，新的来话会被拒绝（503）。请腾出录音主机的磁盘空间，之后自动恢复。",
+    "spool_damaged": "能读出的声音已保存，原始文件已随录音封存。请检查录音主机的磁盘。",
+    "two_recorders": "一个缓存目录只能有一个录音进程。请停止多余的一个，或另设 HUIYIN_DATA_DIR。",
+    "backlog": "录音完好，保存在录音主机的缓存中。请查看对象存储、数据库和录音主机的负载。",
+    "call_stuck": "录音完好，保存在缓存中。用 huiyin spool list 查看原因，解决后用 huiyin spool retry 立即重试。",
+    "store_away": "通话照常录音并留在缓存中，存储恢复后自动封存。请检查对象存储及网络。",
+    "database_away": "通话照常录音并留在缓存中，数据库恢复后自动封存。请检查数据库及网络。",
+    "packets_dropped": "有通话缺少声音，缺口已在录音上标明。请减轻录音主机的负载，或增加录音主机。",
+    "ports_exhausted": "新的来话会被拒绝（503）。请扩大 HUIYIN_RTP_PORTS，或增加录音主机。",
+}
+ALERT_FACTS: Mapping[str, str] = {
+    "calls": "通话数",
+    "error": "错误",
+    "free_mb": "剩余空间（MB）",
+    "minutes": "最久等待（分钟）",
+    "open": "占用的端口",
+    "packets": "数据包",
+    "recording": "通话编号",
+    "spool": "缓存目录",
+    "why": "原因",
+}
+PROCESSES: Mapping[str, str] = {
+    "recorder": "录音",
+    "sealer": "封存",
+    "worker": "转写与作业",
+    "web": "页面",
+    "scheduler": "定时",
+    "refused": "被拒绝的录音进程",
 }
 FLAGS: Mapping[str, str] = {
     "metadata missing": "网关没有送来通话信息",

@@ -1,4 +1,4 @@
-"""What is going on: calls in progress, which can be paused; jobs; recordings that are missing."""
+"""What is going on: alerts, recorders, calls in progress, which can be paused; jobs; recordings that are missing."""
 
 from collections import Counter
 
@@ -8,12 +8,15 @@ from api import reading
 from api.context import context
 from api.endpoint import Endpoint, parse_query
 from api.models import CallQuery, PauseBody
+from api.pages.hosts import recorder_hosts
 from api.pages.rendering import render, see_other
 from api.routes.calls import calls, wish
 from api.routes.operations import retry_job
 from api.shaping import call_view, job_view
 from archive.catalogue import MISSING
 from archive.pausing import PAUSE, RESUME
+from core.alerts import standing
+from core.heartbeats import newest
 from core.jobs import DONE, FAILED, QUEUED, RUNNING, counts
 
 
@@ -23,6 +26,7 @@ async def show_status(request: web.Request) -> web.Response:
         failed = await reading.list_jobs(session, FAILED, 50)
         waiting = await reading.list_jobs(session, QUEUED, 20)
         missing = await reading.list_calls(session, MISSING, 50)
+        alerts, beats = await standing(session), await newest(session)
         recordings = await reading.recordings_by_text_state(session)
     by_kind: dict[str, Counter[str]] = {}
     for (kind, state), number in numbers.items():
@@ -37,6 +41,8 @@ async def show_status(request: web.Request) -> web.Response:
         calls=await calls(request, CallQuery(state="signalled", limit=50)),
         missing=[call_view(row) for row in missing],
         recordings=recordings,
+        alerts=alerts,
+        hosts=recorder_hosts(beats, context(request).now()),
     )
 
 

@@ -13,6 +13,8 @@ from api.models import Done, JobList, JobQuery, LedgerPage, LedgerQuery
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
 from api.shaping import job_view, ledger_view
+from core.alerts import standing
+from core.database import Database
 from core.errors import Unavailable
 from core.jobs import requeue
 
@@ -60,7 +62,15 @@ async def get_ready(request: web.Request) -> web.Response:
     archive = context(request).archive
     parts = {"database": archive.database.ping(), "store": archive.store.ping()}
     found = dict(zip(parts, await asyncio.gather(*(_answers(each) for each in parts.values())), strict=True))
-    return web.json_response({"ready": all(found.values()), **found}, status=200 if all(found.values()) else 503)
+    ready = all(found.values())
+    alerts = await _alerts(archive.database) if found["database"] else []
+    return web.json_response({"ready": ready, **found, "alerts": alerts}, status=200 if ready else 503)
+
+
+async def _alerts(database: Database) -> list[str]:
+    """The names of the conditions that stand somewhere; they make no process unready."""
+    async with database.read() as session:
+        return sorted({alert.name for alert in await standing(session)})
 
 
 async def _answers(ping: Coroutine[object, object, None]) -> bool:
@@ -73,7 +83,7 @@ async def _answers(ping: Coroutine[object, object, None]) -> bool:
 
 async def get_metrics(request: web.Request) -> web.Response:
     here = context(request)
-    body = await here.metrics.text(here.database)
+    body = await here.metrics.text(here.database, here.now())
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -146,14 +146,17 @@ async def test_alive_and_ready(web: Web) -> None:
     client = web.client()
     assert await (await client.get("/healthz")).json() == {"alive": True}
     ready = await client.get("/readyz")
-    assert (ready.status, await ready.json()) == (200, {"ready": True, "database": True, "store": True})
+    assert (ready.status, await ready.json()) == (200, {"ready": True, "database": True, "store": True, "alerts": []})
 
 
 async def test_not_ready_says_what_is_missing(sqlite_database: Database, tmp_path: Path) -> None:
     nowhere = connect_store("s3://key:secret@127.0.0.1:9/bucket?secure=false", clock=utc_now)
     async with serving_empty(Archive(sqlite_database, nowhere, utc_now), tmp_path) as client:
         ready = await client.get("/readyz")
-        assert (ready.status, await ready.json()) == (503, {"ready": False, "database": True, "store": False})
+        assert (ready.status, await ready.json()) == (
+            503,
+            {"ready": False, "database": True, "store": False, "alerts": []},
+        )
         assert (await client.get("/healthz")).status == 200
     await nowhere.close()
 
