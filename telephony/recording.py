@@ -164,10 +164,12 @@ class Recording:
             self._flag(flag)
         if told.metadata is not None:
             self._metadata = self._metadata.updated(told.metadata) if self._metadata else told.metadata
-        if told.callers.people.participants:
+        # Later requests of a dialog may leave out what its first said of the bridge.
+        if told.callers.people.participants and (told.callers.tie or not self.tie):
             self._callers = self._callers.updated(told.callers.people)
         self.tie = self.tie or told.callers.tie
-        self._speakers[self._legs[key].number] = told.callers.speaker
+        if told.callers.speaker:
+            self._speakers[self._legs[key].number] = told.callers.speaker
         if told.group.rank < self._group.rank:
             self._group = told.group
         order = told.work_order or self.facts.work_order

@@ -10,6 +10,7 @@ from telephony.sip.transport import Link
 from tests.gateways.gateway import SDP, Gateway, Line, audio, kept, offer
 from tests.recording import House
 
+KIND = f"Content-Type: {SDP}"
 BRIDGE = "x-refci=27001;x-nearenddevice=SEP0011;x-farendrefci=27000;x-farenddevice=SEP0022;x-farendaddr={far}"
 PEOPLE = [("agent", "8106", ""), ("citizen", "13800000106", "")]
 
@@ -30,7 +31,7 @@ async def delayed(gateway: Gateway) -> None:
     media = parse_sdp(response.body).media
     assert [(one.kind, one.direction) for one in media] == [("audio", "recvonly")]
     gateway._to_tag, gateway.ports = response.recipient.tag, [media[0].port]
-    gateway.send("ACK", f"Content-Type: {SDP}", body=offer(audio(46000)))
+    gateway.send("ACK", KIND, body=offer(audio(46000)))
 
 
 @pytest.mark.parametrize("first", ["x-nearend", "x-farend"])
@@ -69,7 +70,7 @@ async def test_cisco_built_in_bridge_with_offers(house: House, link: Link, tmp_p
     near, far = leg(house, link, "x-nearend"), leg(house, link, "x-farend")
     stranger = leg(house, link, "x-nearend", ci="27002", far="13800000116")
     for gateway in (near, far, stranger):
-        assert (await gateway.ask("INVITE", f"Content-Type: {SDP}", body=offer(audio(46010)))).status == 200
+        assert (await gateway.ask("INVITE", KIND, body=offer(audio(46010)))).status == 200
         assert gateway.answer == [Line(True, "", "recvonly")]
     for gateway, hertz in ((near, 400), (far, 700), (stranger, 1000)):
         await gateway.speak(tmp_path, (hertz,))
@@ -81,6 +82,24 @@ async def test_cisco_built_in_bridge_with_offers(house: House, link: Link, tmp_p
     assert (other.people[1], other.agent, other.citizen) == (("citizen", "13800000116", ""), {1000}, set())
 
 
+async def test_cisco_built_in_bridge_changes_its_far_end(house: House, link: Link, tmp_path: Path) -> None:
+    near, far = leg(house, link, "x-nearend"), leg(house, link, "x-farend")
+    for gateway in (near, far):
+        await gateway.ask("INVITE", KIND, body=offer(audio(46030)))
+    await far.speak(tmp_path, (400,))
+    for gateway in (near, far):
+        gateway._sender = gateway._sender.replace("13800000106", "13800000126")
+        assert (await gateway.ask("UPDATE")).status == 200
+    # A refresh that says nothing of the bridge changes nothing.
+    near._sender = "<sip:8106@ucm.invalid>"
+    assert (await near.ask("INVITE", KIND, body=offer(audio(46030)))).status == 200
+    await far.speak(tmp_path, (700,))
+    assert (await far.ask("BYE")).status == 200
+    call = await near.hang_up()
+    assert call.people == [*PEOPLE[:1], ("citizen", "13800000126", ""), PEOPLE[1]]
+    assert (call.agent, call.citizen, call.facts.flags) == (set(), {400, 700}, ("metadata missing",))
+
+
 async def test_a_leg_for_which_there_is_no_port_leaves_the_other_alone(tmp_path: Path) -> None:
     from core.settings import PortRange
     from tests.recording import open_house
@@ -88,8 +107,8 @@ async def test_a_leg_for_which_there_is_no_port_leaves_the_other_alone(tmp_path:
     async with open_house(tmp_path, ports=PortRange(30960, 30961)) as house:
         link = await Link.open(house.address, "UDP")
         near, far = leg(house, link, "x-nearend"), leg(house, link, "x-farend")
-        assert (await near.ask("INVITE", f"Content-Type: {SDP}", body=offer(audio(46020)))).status == 200
-        assert (await far.ask("INVITE", f"Content-Type: {SDP}", body=offer(audio(46022)))).status == 503
+        assert (await near.ask("INVITE", KIND, body=offer(audio(46020)))).status == 200
+        assert (await far.ask("INVITE", KIND, body=offer(audio(46022)))).status == 503
         (running,) = house.recorder.calls
         assert (len(running.streams), house.capture.open_ports) == (1, 1)
         await near.speak(tmp_path, (400,))
