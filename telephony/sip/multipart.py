@@ -3,6 +3,7 @@
 What is broken is read as far as it goes, and the reading says so: a call is worth more than its boundary lines.
 """
 
+import binascii
 import re
 import zlib
 from dataclasses import dataclass, replace
@@ -102,11 +103,19 @@ def _fields(head: bytes) -> dict[str, str]:
 
 
 def _decoded(body: bytes, encoding: str) -> tuple[bytes, str]:
-    """The body without its Content-Encoding (RFC 9110 §8.4.1), or as it is with the encoding's name."""
+    """The body without its Content-Encoding (RFC 9110 §8.4.1) or transfer encoding (RFC 2045 §6), or as it is with the
+    encoding's name."""
     encoding = encoding.strip().lower()
     if encoding in _IDENTITY or _kind_of(body) or body.startswith(b"--"):
         # Some name an encoding that they do not use.
         return body, ""
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(body), ""
+    if encoding == "base64":
+        try:
+            return binascii.a2b_base64(body), ""
+        except binascii.Error:
+            return body, encoding
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return body, encoding
     # 32: gzip or zlib, whichever its first bytes say.

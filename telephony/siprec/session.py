@@ -48,7 +48,10 @@ def read_request(request: Request, work_order_header: str) -> SessionRequest:
     raw = tuple((_suffix(part), part.content) for part in parts)
     flags += more
     if any(part.damaged for part in parts):
-        flags, raw = (*flags, BODY_DAMAGED), (*raw, ("body", request.body))
+        flags = (*flags, BODY_DAMAGED)
+        # Where a part was encoded, the whole may hold keys that nobody can black out.
+        if all(part.content in request.body for part in parts):
+            raw = (*raw, ("body", request.body))
     told = request.get(work_order_header) or (metadata.extension(work_order_header) if metadata else "")
     return SessionRequest(
         request.method,

@@ -106,3 +106,28 @@ def test_nothing_escapes(boundary: str, noise: bytes, encoding: str) -> None:
     for body in (noise, b"--b\r\n" + noise + b"\r\n--b--", noise.replace(b"a", b"--b\r\n")):
         for content_type in ("multipart/mixed;boundary=b", f"multipart/mixed;boundary={boundary}", boundary):
             read_parts(content_type, body, encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("base64", b"dj0wDQptPWF1ZGlv\r\nIDkgUlRQL0FWUCA4DQo=\r\n"),
+        ("BASE64", b"dj0wDQptPWF1ZGlvIDkgUlRQL0FWUCA4DQo="),
+        ("quoted-printable", b"v=3D0=0D=0Am=3Daudio 9 RTP/AVP=\r\n 8=0D=0A"),
+        ("base64", b"v=0\r\nm=audio 9 RTP/AVP 8\r\n"),
+    ],
+)
+def test_a_transfer_encoding_is_undone(encoding: str, content: bytes) -> None:
+    head = f"Content-Type: application/sdp\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    (part,) = read_parts("multipart/mixed;boundary=b", b"--b\r\n" + head + content + b"\r\n--b--\r\n")
+    assert (part.media_type, part.content.split(), part.encoding) == (
+        "application/sdp",
+        [b"v=0", b"m=audio", b"9", b"RTP/AVP", b"8"],
+        "",
+    )
+
+
+def test_what_is_no_base64_stays_as_it_came() -> None:
+    head = b"Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    (part,) = read_parts("multipart/mixed;boundary=b", b"--b\r\n" + head + b"x\r\n--b--\r\n")
+    assert (part.content, part.encoding) == (b"x", "base64")
