@@ -4,6 +4,7 @@ import logging
 import sys
 
 from api.auth import ensure_first_admin
+from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
 from core.errors import Unavailable
 from core.settings import Settings
@@ -15,9 +16,10 @@ log = logging.getLogger(__name__)
 
 
 async def make_ready(settings: Settings) -> None:
-    """Newest schema, proven store, first administrator.  A store that breaks a promise is ``Refused``; one that is
-    away only warns, because calls can be recorded meanwhile."""
+    """Newest schema, signing key, proven store, first administrator.  A store that breaks a promise is ``Refused``;
+    one that is away only warns, because calls can be recorded meanwhile."""
     await migrate(settings)
+    ensure_ledger_key(settings)
     async with open_archive(settings) as archive:
         try:
             await prove_store(archive)

@@ -1,6 +1,7 @@
 """What runs: jobs, the ledger, and what watches ask for."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
 
 from aiohttp import web
@@ -13,10 +14,14 @@ from api.models import Done, JobList, JobQuery, LedgerPage, LedgerQuery
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
 from api.shaping import job_view, ledger_view
+from archive.evidence import recording_proof
+from archive.heads import newest_head
+from archive.ledger_key import ledger_key
 from core.alerts import standing
 from core.database import Database
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.jobs import requeue
+from retention.rule import eligible_at
 
 READY_WITHIN = 5.0
 
@@ -52,6 +57,20 @@ async def get_ledger(request: web.Request) -> web.Response:
         )
         size = await reading.ledger_size(session)
     return answer(LedgerPage(items=[ledger_view(row) for row in rows], size=size))
+
+
+async def get_head(request: web.Request) -> web.Response:
+    head = await newest_head(context(request).archive)
+    if head is None:
+        raise NotFound("no head has been signed yet", remedy="`huiyin ledger sign`, or wait for the night")
+    return web.Response(text=head.note, content_type="text/plain")
+
+
+async def get_proof(request: web.Request) -> web.Response:
+    here = context(request)
+    until = eligible_at(here.now(), None, years=here.settings.retention_years, timezone=here.settings.timezone)
+    proof = await recording_proof(here.archive, path_id(request), ledger_key(here.settings), retain_until=until)
+    return web.json_response(proof, dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
 
 async def get_alive(_request: web.Request) -> web.Response:
@@ -94,6 +113,22 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", "/api/v1/ledger", "ledger.see", get_ledger, "证据台账 / the ledger", LedgerQuery, answers=LedgerPage
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/ledger/head",
+        "ledger.see",
+        get_head,
+        "最新签名树头 / the newest signed head, a C2SP checkpoint",
+        media="text/plain",
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/recordings/{id}/proof",
+        "ledger.see",
+        get_proof,
+        "台账证明 / what the ledger says of a recording, with audit paths to a signed head",
+        media="application/json",
     ),
     Endpoint("GET", "/healthz", PUBLIC, get_alive),
     Endpoint("GET", "/readyz", PUBLIC, get_ready),

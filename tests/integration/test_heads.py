@@ -13,14 +13,16 @@ from archive.catalogue import StoredObject
 from archive.evidence import check_proof, recording_proof
 from archive.heads import HeadFault, SignedHead, sign_head, verify_heads
 from archive.house import Archive
+from archive.ledger_key import ensure_ledger_key, ledger_key
 from archive.seal import seal_recording
 from core.clock import utc_now
+from core.errors import SettingsError
+from core.ids import new_id
 from core.ledger import Entry, LedgerHead, LedgerNode, LedgerRow, append, check
 from core.merkle import Frontier, leaf_hash
 from core.note import SigningKey
-from core.settings import load
-from service.ledger_key import ledger_key
-from tests.web import STARTED, new_recording, tones
+from core.settings import Settings, load
+from tests.web import STARTED, new_recording, serving, tones
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 
@@ -155,9 +157,28 @@ async def test_a_recordings_proof_needs_no_database(archive: Archive, tmp_path: 
 
 def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     settings = load({"HUIYIN_DATA_DIR": str(tmp_path), "HUIYIN_LEDGER_NAME": "hotline.example/ledger"})
-    key = ledger_key(settings)
-    assert (key.name, ledger_key(settings)) == ("hotline.example/ledger", key)
+    with pytest.raises(SettingsError, match="huiyin migrate"):
+        ledger_key(settings)
+    key = ensure_ledger_key(settings)
+    assert (key.name, ensure_ledger_key(settings), ledger_key(settings)) == ("hotline.example/ledger", key, key)
     assert settings.ledger_key.stat().st_mode & 0o777 == 0o600
     settings.ledger_key.write_text("broken")
-    with pytest.raises(Exception, match="HUIYIN_LEDGER_KEY_FILE"):
+    with pytest.raises(SettingsError, match="HUIYIN_LEDGER_KEY_FILE"):
         ledger_key(settings)
+
+
+async def test_an_auditor_gets_the_proof_over_http(archive: Archive, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    key = ensure_ledger_key(settings)
+    async with serving(archive, tmp_path, settings) as web:
+        address = f"/api/v1/recordings/{web.seeded.full}/proof"
+        assert (await web.client().get(address, headers=await web.bearer("agent"))).status == 403
+        headers = await web.bearer("auditor")
+        assert (await web.client().get("/api/v1/ledger/head", headers=headers)).status == 404
+        proof = await (await web.client().get(address, headers=headers)).json()
+        checkpoint = check_proof(proof, key.verifier)
+        head = await (await web.client().get("/api/v1/ledger/head", headers=headers)).text()
+        assert str(checkpoint) in head
+        assert {json.loads(entry["leaf"])["subject"] for entry in proof["entries"]} == {str(web.seeded.full)}
+        missing = await web.client().get(f"/api/v1/recordings/{new_id()}/proof", headers=headers)
+        assert missing.status == 404

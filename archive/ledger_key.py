@@ -1,4 +1,8 @@
-"""The key that signs the ledger's heads: a file that only the service may read, made at the first start."""
+"""The key that signs the ledger's heads: a file that only the service may read.
+
+It is made once, when the house is made ready.  A process that finds none never makes its own: two keys in one house
+would look like a forgery.
+"""
 
 import logging
 import os
@@ -12,12 +16,13 @@ log = logging.getLogger(__name__)
 
 
 def ledger_key(settings: Settings) -> SigningKey:
-    """The signing key of ``HUIYIN_LEDGER_KEY_FILE``, made there if nothing is; ``SettingsError`` if it is unusable."""
+    """The signing key of ``HUIYIN_LEDGER_KEY_FILE``; ``SettingsError`` if there is none that can be used."""
     path = settings.ledger_key
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
-        return _make(path, settings.ledger_name)
+        remedy = "copy it from the host that has it, or make it with `huiyin migrate`"
+        raise SettingsError(f"HUIYIN_LEDGER_KEY_FILE: there is no {path}; {remedy}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"HUIYIN_LEDGER_KEY_FILE: cannot read {path}: {error}") from None
     try:
@@ -28,7 +33,14 @@ def ledger_key(settings: Settings) -> SigningKey:
         ) from None
 
 
-def _make(path: Path, name: str) -> SigningKey:
+def ensure_ledger_key(settings: Settings) -> SigningKey:
+    """The signing key, made where there is none yet."""
+    if not settings.ledger_key.exists():
+        _make(settings.ledger_key, settings.ledger_name)
+    return ledger_key(settings)
+
+
+def _make(path: Path, name: str) -> None:
     key = SigningKey.generate(name)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
@@ -41,8 +53,7 @@ def _make(path: Path, name: str) -> SigningKey:
         # Two processes may start at once: the first key stays.
         os.link(temporary, path)
     except FileExistsError:
-        return SigningKey.parse(path.read_text(encoding="ascii"))
+        return
     finally:
         temporary.unlink()
     log.warning("a new key signs the ledger; keep a copy of it", extra={"facts": {"file": path, "key": key.verifier}})
-    return key
