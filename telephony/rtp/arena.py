@@ -60,7 +60,8 @@ class Arena:
     first ``used`` slots once ``measure`` was called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, portable: bool = False) -> None:
+        """``portable`` reads as systems without ``recvmmsg`` do."""
         # Anonymous memory, of which only what packets touch becomes real; in huge pages all of it would.
         memory = mmap.mmap(-1, SLOTS * _SLOT)
         if hasattr(mmap, "MADV_NOHUGEPAGE"):
@@ -72,7 +73,7 @@ class Arena:
         self.sources: NDArray[np.uint64] = np.zeros(SLOTS, np.uint64)
         self.used = 0
         self._reader: _ManyAtOnce | _OneByOne
-        receive = _recvmmsg()
+        receive = None if portable else _recvmmsg()
         self._reader = _ManyAtOnce(self, receive) if receive else _OneByOne(self, memoryview(memory))
 
     @property

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import math
 import random
 import secrets
 import socket
@@ -26,15 +25,17 @@ from telephony.rtp.batch import Batch
 from telephony.rtp.port import Port
 from telephony.rtp.reports import Reports
 from telephony.rtp.sockets import bind, check_limits
-from telephony.rtp.spool import SpoolHeader, SpoolWriter
+from telephony.rtp.spool import PENDING_LIMIT, SpoolHeader, SpoolWriter
 from telephony.rtp.srtp import Protection
 
 logger = logging.getLogger(__name__)
 
-# Each socket's turn comes once in an interval, of which a tick is this part.
-TICKS = 10
+# Each socket's turn comes once in an interval, of which a tick is this part; a slice is seconds of reading at a time.
+TICKS, SLICE = 10, 0.005
 # RTCP is rare, and the kernel notes when it came: look for it at every fifth turn only.
 RTCP_TURNS = 5
+# What all streams together may hold back while their disk refuses writes.
+PENDING_OF_ALL = 256 << 20
 # The kernel's buffer holds less than this many times that; a sender that never ends must not hold up the closing.
 LAST_READS = 8
 
@@ -42,8 +43,17 @@ LAST_READS = 8
 class Capture:
     """Ports of a range, RTP on the even one and RTCP above it, each read every ``interval`` seconds while started."""
 
-    def __init__(self, host: str, ports: PortRange, *, interval: float = 0.2, clock: Clock = utc_now) -> None:
-        self.host, self.interval, self.clock = host, interval, clock
+    def __init__(
+        self,
+        host: str,
+        ports: PortRange,
+        *,
+        interval: float = 0.2,
+        held: int = PENDING_OF_ALL,
+        clock: Clock = utc_now,
+    ) -> None:
+        """``held``: octets that all streams together may hold back while their disk refuses writes."""
+        self.host, self.interval, self.clock, self._held = host, interval, clock, held
         self._range = ports
         first_even = ports.first + ports.first % 2
         # First in, first out: a port rests as long as possible, so that stragglers of its last call die away.
@@ -170,25 +180,29 @@ class Capture:
         if failing and port not in self._failing:
             self._failing.add(port)
             logger.error("a spool refuses writes", extra={"facts": {"port": port.number, "error": port.spool.error}})
-        elif not failing and port in self._failing:
+        if failing:
+            # A full disk hits all streams at once: what they hold back together must not eat the memory.
+            port.spool.limit = min(PENDING_LIMIT, self._held // len(self._failing))
+        elif port in self._failing:
             self._failing.discard(port)
             logger.warning("a spool takes writes again", extra={"facts": {"port": port.number}})
 
     async def _run(self) -> None:
         loop, tick = asyncio.get_running_loop(), self.interval / TICKS
-        last = due = loop.time()
+        last, owed = loop.time(), 0.0
         while True:
-            # A late tick does not make up for the ones it missed: it has read more by itself.
-            due = max(due + tick, loop.time())
-            await asyncio.sleep(due - loop.time())
+            # A stall makes all sockets due, once.  They are read in slices, between which signalling has its turn.
+            await asyncio.sleep(0 if owed >= 1 else tick)
             now = loop.time()
-            self._take_turns(now - last)
+            owed = min(owed + (now - last) / self.interval * len(self._turns), len(self._turns))
+            owed -= self._take_turns(int(owed))
             last = now
 
-    def _take_turns(self, elapsed: float) -> None:
-        """Read the share of the sockets that is due after so many seconds; after a stall, a quarter of them at most."""
-        waiting, seen = len(self._turns), list[Port]()
-        for _ in range(min(math.ceil(waiting * elapsed / self.interval), math.ceil(waiting / 4))):
+    def _take_turns(self, most: int) -> int:
+        """Read the sockets of the next ``most`` ports, or as many as a slice of time allows; returns how many."""
+        seen: list[Port] = []
+        until = time.monotonic() + SLICE
+        for _ in range(most):
             port = self._turns.popleft()
             if port.closed:
                 continue
@@ -200,10 +214,13 @@ class Capture:
                 self._batch.read(port, port.rtcp)
             if port in self._failing:
                 self._flush(port)
+            if port.visited > until:
+                break
         self._settle()
         for port in seen:
             if port.visited >= port.reports.due:
                 port.report(port.visited)
+        return len(seen)
 
     def _bind_pair(self, *, mux: bool) -> tuple[int, socket.socket, socket.socket | None]:
         for _ in range(len(self._free)):

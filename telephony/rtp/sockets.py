@@ -43,7 +43,7 @@ def kernel_dropped(sock: socket.socket) -> int:
     return 0
 
 
-def check_limits(host: str, ports: PortRange) -> None:
+def check_limits(host: str, ports: PortRange, *, wanted: int = RECEIVE_BUFFER) -> None:
     """Ask for as many open files as this process may have, and warn of limits that will cost calls or packets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -58,30 +58,30 @@ def check_limits(host: str, ports: PortRange) -> None:
             "remedy": f"raise the limit of open files (ulimit -n, LimitNOFILE=) from {allowed}",
         }
         log.warning("too few open files are allowed for all RTP ports", extra={"facts": facts})
-    granted = granted_buffer(host)
-    if granted < RECEIVE_BUFFER:
-        facts = {"granted": granted, "remedy": f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"}
+    granted = granted_buffer(host, wanted)
+    if granted < wanted:
+        facts = {"granted": granted, "remedy": f"sysctl -w net.core.rmem_max={wanted}"}
         log.warning("the kernel grants smaller receive buffers than asked for", extra={"facts": facts})
 
 
-def granted_buffer(host: str) -> int:
+def granted_buffer(host: str, wanted: int = RECEIVE_BUFFER) -> int:
     """How much receive buffer a socket gets, in octets as they are asked for."""
     with socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
-        _widen(probe)
+        _widen(probe, wanted)
         granted = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     # Linux says twice what it was asked for: its own bookkeeping counts as well.
     return granted // 2 if sys.platform == "linux" else granted
 
 
-def _widen(sock: socket.socket) -> None:
+def _widen(sock: socket.socket, wanted: int = RECEIVE_BUFFER) -> None:
     try:
         # Beyond net.core.rmem_max, for whoever may (CAP_NET_ADMIN).
         if sys.platform == "linux":
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, wanted)
             return
     except PermissionError:
         pass
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
 
 
 def _family(host: str) -> socket.AddressFamily:

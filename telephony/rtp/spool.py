@@ -66,6 +66,7 @@ class SpoolWriter:
 
     def __init__(self, file: Path, header: SpoolHeader) -> None:
         self.pending = bytearray(bytes(header))
+        self.limit = PENDING_LIMIT
         self.refused = 0
         self.error = ""
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
@@ -77,7 +78,7 @@ class SpoolWriter:
 
     def append_records(self, records: bytes | bytearray | memoryview, count: int) -> None:
         """Add records that are in their final form; they count as refused when too much is pending already."""
-        if len(self.pending) > PENDING_LIMIT:
+        if len(self.pending) > self.limit:
             self.refused += count
         else:
             self.pending += records
