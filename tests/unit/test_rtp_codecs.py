@@ -1,5 +1,8 @@
 """G.711 against values of the standard and against itself."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -74,6 +77,13 @@ def test_agreed_payload_types_go_before_static_ones() -> None:
     assert by_payload_type({"8": "opus/48000"}) == static | {8: find("opus")}
     assert 8 not in by_payload_type({"8": "EVS/16000"})
     assert all(codec.payload_type == number for number, codec in by_payload_type({}).items())
+
+
+def test_who_receives_packets_loads_no_decoders() -> None:
+    """Libraries that read what strangers send stay out of the process that must not die."""
+    program = "import sys, telephony.recorder, telephony.rtp.capture; print('av' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("rate", [8000, 16000])

@@ -1,30 +1,42 @@
-"""libavcodec, through PyAV: the one place that imports it.  Its errors become ``ValueError``."""
+"""libavcodec, through PyAV: the one place that imports it.  Its errors become ``ValueError``.
+
+It is loaded by whoever decodes: the process that receives packets knows codecs by name only.
+"""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import av
 import numpy as np
 
 from telephony.rtp.codecs.codec import Samples
 
+if TYPE_CHECKING:
+    import av
+
 
 class LibavDecoder:
-    """One decoder with its state.  ``rate`` is what it gives, in samples a second, mono."""
+    """One decoder with its state, opened when it is needed: many are only asked how long payloads are.
+
+    ``rate`` is what it gives, in samples a second, mono.
+    """
 
     def __init__(self, name: str, rate: int, **options: int) -> None:
-        self._context = _open(name, "r", rate, options)
+        self._name, self._rate, self._options = name, rate, options
+        self._context: "av.AudioCodecContext | None" = None
 
     def decode(self, data: bytes, expected: int) -> Samples:
         """The sound of whole frames; ``ValueError`` unless it is as many samples as expected."""
+        import av
+
         # An empty packet would tell libavcodec that the stream has ended.
         if not data:
             return np.zeros(0, np.int16)
+        context = self._context = self._context or _open(self._name, "r", self._rate, self._options)
         try:
-            frames = self._context.decode(av.Packet(data))
+            frames = context.decode(av.Packet(data))
         except av.error.FFmpegError:
             # Nothing of this packet may come out with the next one.
-            self._context.flush_buffers()
+            context.flush_buffers()
             raise ValueError("libavcodec cannot decode the payload") from None
         sound = np.concatenate([_samples(frame) for frame in frames] or [np.zeros(0, np.int16)])
         if len(sound) != expected:
@@ -32,7 +44,7 @@ class LibavDecoder:
         return sound
 
 
-def _samples(frame: av.AudioFrame) -> Samples:
+def _samples(frame: "av.AudioFrame") -> Samples:
     """Mono: packed and planar are the same.  The plane is longer than its samples."""
     plane = memoryview(frame.planes[0])
     if frame.format.name.startswith("s16"):
@@ -42,7 +54,11 @@ def _samples(frame: av.AudioFrame) -> Samples:
     return rounded
 
 
-def _open(name: str, direction: Literal["r", "w"], rate: int, options: Mapping[str, int | str]) -> av.AudioCodecContext:
+def _open(
+    name: str, direction: Literal["r", "w"], rate: int, options: Mapping[str, int | str]
+) -> "av.AudioCodecContext":
+    import av
+
     context = av.CodecContext.create(name, direction)
     assert isinstance(context, av.AudioCodecContext)
     context.sample_rate, context.layout = rate, "mono"
@@ -55,6 +71,8 @@ def _open(name: str, direction: Literal["r", "w"], rate: int, options: Mapping[s
 
 def encode(name: str, rate: int, sound: Samples, **options: int | str) -> list[bytes]:
     """A whole sound as libavcodec's packets; an encoder that looks ahead gives one packet more."""
+    import av
+
     if not len(sound):
         return []
     context = _open(name, "w", rate, options)
