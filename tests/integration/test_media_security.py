@@ -353,3 +353,14 @@ async def test_receiver_reports(house: House, gateway: Gateway, mux: bool, suite
     counts = facts.streams[0].received
     assert counts["receiver_reports"] >= 1
     assert (counts["rtcp_goodbyes"], counts["rtcp_packets"], counts["packets"]) == (1, 1, 9)
+
+
+async def test_on_a_multiplexed_port_reports_need_no_rtcp_to_answer(house: House, gateway: Gateway) -> None:
+    (answered,) = media(await gateway.call(body=offer("RTP/AVP\na=rtcp-mux")))
+    with socket.socket(type=socket.SOCK_DGRAM) as sound:
+        sound.setblocking(False)
+        sound.bind((HOST, 0))
+        for sequence in (1, 2, 4):
+            sound.sendto(rtp(sequence), (HOST, answered.port))
+        told, _ = await _reports(sound)
+    assert [(block.lost, block.last_report, block.delay) for block in told.blocks] == [(1, 0, 0)]
