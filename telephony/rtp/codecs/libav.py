@@ -22,7 +22,7 @@ class LibavDecoder:
 
     def __init__(self, name: str, rate: int, **options: int) -> None:
         self._name, self._rate, self._options = name, rate, options
-        self._context: "av.AudioCodecContext | None" = None
+        self._context: av.AudioCodecContext | None = None
 
     def decode(self, data: bytes, expected: int) -> Samples:
         """The sound of whole frames; ``ValueError`` unless it is as many samples as expected."""
