@@ -24,7 +24,7 @@ from telephony.siprec.session import SessionRequest, UnknownEncoding, read_reque
 
 log = logging.getLogger(__name__)
 
-NOT_ANSWERED = "our offer was not answered"
+NOT_ANSWERED, SESSION_EXPIRED = "our offer was not answered", "session timer expired"
 
 
 class CallObserver(Protocol):
@@ -155,19 +155,21 @@ class Calls:
     def ended(self, dialog: Dialog) -> None:
         self.finish(dialog.key, "bye")
 
-    def expired(self, dialog: Dialog) -> None:
-        self.finish(dialog.key, "session timer")
+    def expired(self, dialog: Dialog) -> bool:
+        return self._finish_unless_heard(dialog.key, SESSION_EXPIRED, "session timer")
 
     def unacknowledged(self, dialog: Dialog) -> bool:
-        recording = self._recordings.get(dialog.key)
-        if recording is None:
-            return True
         self._offering.discard(dialog.key)
-        recording.flag(NOT_ACKNOWLEDGED)
-        if recording.quiet_seconds() < GIVE_UP / 2:
-            # Sound that arrives is evidence, whatever the gateway owes the protocol.
-            return False
-        self.finish(dialog.key, "not acknowledged")
+        return self._finish_unless_heard(dialog.key, NOT_ACKNOWLEDGED, "not acknowledged")
+
+    def _finish_unless_heard(self, key: DialogKey, flag: str, reason: str) -> bool:
+        """Sound that arrives is evidence, whatever the gateway owes the protocol; without it the call is over."""
+        recording = self._recordings.get(key)
+        if recording is not None:
+            recording.flag(flag)
+            if recording.quiet_seconds() < GIVE_UP / 2:
+                return False
+            self.finish(key, reason)
         return True
 
     def pause(self, recording_id: UUID, by: str, reason: str) -> bool:

@@ -61,8 +61,9 @@ class Application(Protocol):
     def ended(self, dialog: Dialog) -> None:
         """A BYE, already answered."""
 
-    def expired(self, dialog: Dialog) -> None:
-        """The session timer ran out or a refresh of ours found nobody (RFC 4028 §10); the BYE is on its way."""
+    def expired(self, dialog: Dialog) -> bool:
+        """The session timer ran out or a refresh of ours found nobody; the answer says whether to end the call with a
+        BYE, as RFC 4028 §10 has it.  One that goes on has no timer any more."""
 
     def unacknowledged(self, dialog: Dialog) -> bool:
         """No ACK came for 32 seconds; the answer says whether to end the call with a BYE (§13.3.1.4)."""

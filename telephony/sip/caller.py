@@ -131,10 +131,10 @@ class Caller:
 
     def _expire(self, key: DialogKey, now: float) -> list[Send]:
         dialog = self._dialogs.get(key)
-        sends = self.hang_up(key, now)
-        if dialog is not None:
-            self._application.expired(dialog)
-        return sends
+        if dialog is not None and self._application.expired(dialog):
+            return self.hang_up(key, now)
+        self._dialogs.sessions.forget(key)
+        return []
 
     def _refresh_headers(self, dialog: Dialog) -> Headers:
         return (

@@ -43,8 +43,9 @@ class Calls:
     def description(self, dialog: Dialog) -> bytes:
         return b"v=0\r\ns=ours\r\n"
 
-    def expired(self, dialog: Dialog) -> None:
+    def expired(self, dialog: Dialog) -> bool:
         self.log.append("expired")
+        return self.ends_unacknowledged
 
     def heard(self, dialog: Dialog) -> None:
         self.log.append("heard")

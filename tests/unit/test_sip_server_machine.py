@@ -82,8 +82,8 @@ class Model:
     def ended(self, dialog: Dialog) -> None:
         self.open.remove(dialog.key)
 
-    def expired(self, dialog: Dialog) -> None:
-        self.open.remove(dialog.key)
+    def expired(self, dialog: Dialog) -> bool:
+        return self.unacknowledged(dialog)
 
     def unacknowledged(self, dialog: Dialog) -> bool:
         assert dialog.key in self.open

@@ -6,7 +6,7 @@ import pytest
 
 from telephony.sip.message import Headers, Request, Response, parse
 from telephony.sip.server import Send
-from tests.unit.test_sip_server import FLOW, Peer
+from tests.unit.test_sip_server import FLOW, Calls, Peer
 
 KEY_TAG = "1"
 
@@ -104,6 +104,15 @@ def test_a_session_that_nobody_refreshes_ends() -> None:
     assert methods(came) == [(1800.0, "BYE")]
     assert (peer.calls.log[-1], came[0][1].recipient.tag) == ("expired", "1")
     assert [one.status for one in peer.send(peer.text("UPDATE"), 1801.0)] == [481]
+
+
+def test_a_session_that_still_has_sound_loses_only_its_timer() -> None:
+    peer = Timed(Calls(ends_unacknowledged=False))
+    peer.invite(KNOWS, "Session-Expires: 1800;refresher=uac")
+    assert (peer.until(9999.0), peer.calls.log.count("expired")) == ([], 1)
+    assert not peer.server.session_lives(peer.key)
+    assert peer.refresh("UPDATE", 9999.0, KNOWS, "Session-Expires: 100;refresher=uac").status == 200
+    assert peer.server.session_lives(peer.key)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
