@@ -17,7 +17,9 @@ def add_to(commands: Commands) -> None:
     call.add_argument("--agent-number", default="8001")
     call.add_argument("--citizen-number", default="13800000000")
     call.add_argument("--transport", choices=["udp", "tcp", "tls"], default="udp")
-    call.add_argument("--ca", type=Path, metavar="FILE", help="with tls: PEM file of the authorities to trust; default: the system's")
+    call.add_argument(
+        "--ca", type=Path, metavar="FILE", help="with tls: PEM file of the authorities to trust; default: the system's"
+    )
     call.add_argument("--user", default="", help="SIP user, where the recorder asks for one; its password is asked for")
     call.add_argument("--codec", choices=["PCMA", "PCMU", "G722", "opus", "G726-32", "L16"], default="PCMA")
     call.add_argument("--srtp", default="", metavar="SUITE", help="protect the sound, e.g. AES_CM_128_HMAC_SHA1_80")
