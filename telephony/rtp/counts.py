@@ -49,6 +49,10 @@ def statistics(track: Track, playout: Playout | None, start_ms: float, pauses: S
         "drift_ppm": round(_drift(track), 1),
         "moved_ms": round(track.shift_ms),
         "codecs": sorted({survey.codecs[payload_type].encoding for payload_type in survey.heard}),
+        "digits": [
+            {"digit": each.digit, "at_ms": round(each.at + moved - start_ms), "duration_ms": each.duration_ms}
+            for each in survey.digits
+        ],
         "gaps": _listed(gaps, start_ms),
         "gap_count": len(gaps) + sum(source.holes.uncounted for source in sources),
         "gap_ms": {kind: round(sum(gap.end - gap.start for gap in gaps if gap.kind == kind)) for kind in _KINDS},

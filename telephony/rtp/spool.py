@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core.clock import require_utc
+from telephony.rtp.resync import REACH, is_control, next_record
 
 RECORD = struct.Struct(">HHI")
 _HEADER = struct.Struct(">IIIHH")
@@ -117,7 +118,8 @@ class Block:
 
 
 class SpoolReader:
-    """Reads a spool block by block.  A cut-off or overwritten tail ends the reading and is told by ``unread``.
+    """Reads a spool block by block, over damage to the next plausible record.  What is passed over is told by
+    ``unread``.
 
     Raises ``ValueError`` when the file has no rtpdump header, ``OSError`` when it cannot be read.
     """
@@ -126,8 +128,10 @@ class SpoolReader:
         self._file = file
         with file.open("rb") as stream:
             self.header, self._first = SpoolHeader.parse(stream.read(_LONGEST_LINE + _HEADER.size))
-        # Octets at the end that are no whole record; known once ``blocks`` is exhausted.
+        # Octets that are no whole record; whether some are at the end, and some between records.  Known once
+        # ``blocks`` is exhausted.
         self.unread = 0
+        self.cut_short = self.damaged = False
 
     def blocks(self, size: int = BLOCK, preview: int = 0) -> Iterator[Block]:
         """The records in the order of their arrival, about ``size`` octets at a time.
@@ -136,18 +140,33 @@ class SpoolReader:
         """
         with self._file.open("rb") as stream:
             stream.seek(self._first)
-            rest, read, sound = b"", stream.read(size), True
-            while read and sound:
+            data = stream.read(size)
+            while data:
                 following = stream.read(size)
-                block, used, sound = _cut(rest + read, preview if following else 0)
+                block, used, sound = _cut(data, preview if following else 0)
                 if block.settled:
                     yield block
-                rest, read = block.data[used:], following
-            self.unread = len(rest) + len(read) + os.fstat(stream.fileno()).st_size - stream.tell()
+                data = data[used:]
+                if not sound:
+                    data = self._pass_over(data, final=not following)
+                elif not following and data:
+                    # The last record is cut off, or its length is wrong and swallowed others.
+                    data = self._pass_over(data, final=True)
+                data += following
+
+    def _pass_over(self, data: bytes, *, final: bool) -> bytes:
+        """What begins with the next record; without one, what a record that follows may need."""
+        place = next_record(data)
+        self.damaged |= place is not None
+        self.cut_short |= place is None and final
+        if place is None:
+            place = len(data) if final else max(1, len(data) - REACH)
+        self.unread += place
+        return data[place:]
 
 
 def _cut(data: bytes, preview: int) -> tuple[Block, int, bool]:
-    """Split at record boundaries: the block, the octets that are settled, and whether reading may go on behind it."""
+    """Split at record boundaries: the block, the octets that are settled, and whether what follows is a record."""
     starts: list[int] = []
     sizes: list[int] = []
     rtcp: list[bool] = []
@@ -155,14 +174,15 @@ def _cut(data: bytes, preview: int) -> tuple[Block, int, bool]:
     position, end, head, unpack, sound = 0, len(data) - RECORD.size, RECORD.size, RECORD.unpack_from, True
     while position <= end:
         length, packet_size, offset_ms = unpack(data, position)
-        if length <= head:
-            # No packet is empty: this is a tail of zeros, or garbage.
+        size = length - head
+        # No packet is empty: this is a tail of zeros, or garbage.
+        if size <= 0 or (packet_size != size and (packet_size or not is_control(data, position, length))):
             sound = False
             break
         if position + length > len(data):
             break
         starts.append(position + head)
-        sizes.append(length - head)
+        sizes.append(size)
         rtcp.append(not packet_size)
         offsets_ms.append(offset_ms)
         position += length

@@ -14,6 +14,7 @@ import numpy as np
 
 from telephony.rtp.clocks import fit
 from telephony.rtp.codecs import SAMPLE_RATE, Codec, Decoder
+from telephony.rtp.digits import Digit, Digits
 from telephony.rtp.headers import Control, Integers, Rows, read_headers
 from telephony.rtp.placed import SUPPRESSED, Gap, Placed
 from telephony.rtp.spool import SpoolHeader, SpoolReader
@@ -59,6 +60,7 @@ class Survey:
     # Where the first packet lies, by its arrival; nothing is heard a day away from it.
     origin: float = 0.0
     said: Said | None = None
+    digits: list[Digit] = field(default_factory=list)
 
     @property
     def began_ms(self) -> float:
@@ -92,26 +94,26 @@ class Survey:
         return sorted(found, key=lambda gap: gap.start)
 
 
-def survey(file: Path, codecs: Mapping[int, Codec]) -> Survey:
-    """Read a spool's headers.
+def survey(file: Path, codecs: Mapping[int, Codec], events: Mapping[int, int] | None = None) -> Survey:
+    """Read a spool's headers.  ``events`` are the payload types of telephone events and their clock rates.
 
     Raises ``ValueError`` when the file is no rtpdump, ``OSError`` when it cannot be read.
     """
     reader = SpoolReader(file)
-    reading = _Reading(Survey(file, reader.header, codecs))
+    reading = _Reading(Survey(file, reader.header, codecs), Digits(events or {}))
     for block in reader.blocks(preview=PREVIEW):
         reading.add(read_headers(block))
     reading.finish()
     reading.found.unread = reader.unread
-    reading.found.cut_short = bool(reader.unread)
+    reading.found.cut_short, reading.found.damaged = reader.cut_short, reader.damaged
     return reading.found
 
 
 class _Reading:
     """The survey while it is being made."""
 
-    def __init__(self, found: Survey) -> None:
-        self.found = found
+    def __init__(self, found: Survey, digits: Digits) -> None:
+        self.found, self._digits = found, digits
         self._sources: dict[int, Source] = {}
         self._reports: dict[int, list[Report]] = {}
         self._names: dict[int, str] = {}
@@ -139,6 +141,7 @@ class _Reading:
         while report:
             self._note_control(report, base)
             report = next(control)
+        self._digits.add(sources, rows, base)
         found.kept += kept
 
     def _is_near(self, source: Source) -> bool:
@@ -204,6 +207,7 @@ class _Reading:
                 said.append(Said(self._names.get(ssrc, ""), *_pairs(found, found.placed[-1], believed[ssrc])))
         found.heard = +found.heard
         found.undecoded = +found.undecoded
+        found.digits = self._digits.placed({placed.source.ssrc: placed for placed in found.placed})
         found.said = max(said, key=lambda each: len(each.ours), default=None)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from telephony.call import CallFacts, Stream
 from telephony.rtp.codecs import by_payload_type
+from telephony.rtp.events import event_clocks
 from telephony.rtp.survey import Survey, survey
 from telephony.rtp.wallclock import longer_way
 
@@ -54,11 +55,16 @@ def _unlisted(directory: Path, facts: CallFacts) -> Iterator[Stream]:
 
 def _open(directory: Path, stream: Stream) -> Track:
     try:
-        return Track(stream, survey(directory / stream.file, by_payload_type(stream.payload_types)))
+        return Track(stream, _survey(directory, stream))
     except FileNotFoundError:
         return Track(stream, None, flags=("spool missing",))
     except (OSError, ValueError):
         return Track(stream, None, flags=("spool unreadable",))
+
+
+def _survey(directory: Path, stream: Stream) -> Survey:
+    agreed = stream.payload_types
+    return survey(directory / stream.file, by_payload_type(agreed), event_clocks(agreed))
 
 
 def aligned(tracks: Sequence[Track]) -> list[Track]:

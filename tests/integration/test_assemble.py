@@ -199,8 +199,8 @@ async def test_from_the_sender_to_the_file(tmp_path: Path) -> None:
     starts = [stream["start_ms"] for stream in assembly.streams]
     assert min(starts) == 0
     assert max(starts) < 20
-    assert starts_at(left, coded("PCMA", agent)) // 8 == starts[0]
-    assert starts_at(right, coded("PCMU", citizen)) // 8 == starts[1]
+    assert abs(starts_at(left, coded("PCMA", agent)) / 8 - starts[0]) < 1
+    assert abs(starts_at(right, coded("PCMU", citizen)) / 8 - starts[1]) < 1
     assert assembly.flags == ()
 
 

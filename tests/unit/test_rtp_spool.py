@@ -135,3 +135,36 @@ def test_what_waits_for_the_disk_has_a_limit(tmp_path: Path) -> None:
         assert writer.refused == 2
         assert not writer.close()
     assert read(tmp_path / "a")[0] == []
+
+
+# rtpdump keeps milliseconds; every packet here looks like RTP, so that a record is known by more than its length.
+HEADER = SpoolHeader("127.0.0.1", 20002, STARTED)
+spoken = st.integers(20, 200).map(lambda size: b"\x80" + bytes(size))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(st.integers(0, 60), st.integers(5, 60), spoken, st.data())
+def test_what_lies_behind_damage_is_read(
+    tmp_path: Path, before: int, after: int, packet: bytes, data: st.DataObject
+) -> None:
+    """Records on both sides of overwritten, missing or added octets come back; the rest is told."""
+    spool = tmp_path / "a.rtpdump"
+    spool.unlink(missing_ok=True)
+    writer = SpoolWriter(spool, HEADER)
+    for number in range(before + 1 + after):
+        writer.append(packet, 20 * number)
+    assert writer.close()
+    whole, record = spool.read_bytes(), len(packet) + 8
+    first = len(whole) - record * (after + 1)
+    start = first + data.draw(st.integers(0, 7))
+    garbage = data.draw(st.sampled_from([b"", bytes(4096), b"\xff" * 100, b"\x00\x09" * 40]))
+    missing = data.draw(st.integers(1, record - 1))
+    spool.write_bytes(whole[:start] + garbage + whole[start + missing :])
+    reader = SpoolReader(spool)
+    offsets = [offset for block in reader.blocks(size=3000, preview=5) for offset in block.offsets_ms[: block.settled]]
+    assert offsets[:before] == [20 * number for number in range(before)]
+    # The record behind the damage may have lost its first octets with it.
+    assert offsets[-after + 1 :] == [20 * number for number in range(before + 2, before + 1 + after)]
+    assert reader.damaged
+    assert not reader.cut_short
+    assert reader.unread == len(whole) - missing + len(garbage) - len(bytes(HEADER)) - record * len(offsets)
