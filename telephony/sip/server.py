@@ -7,6 +7,7 @@ CANCEL always comes too late to change anything (§9.2).
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 from telephony.sip.application import RETRY, Admission, Application, Reply, Send
 from telephony.sip.caller import Caller
@@ -74,7 +75,14 @@ class Server:
             self._receive_ack(request, key, flow, now)
             return []
         repeated = self._incoming.repeated(key, now)
-        return self._serve(request, key, flow, reply_to, now) if repeated is None else repeated
+        if repeated is not None:
+            return repeated
+        if refusal := self._refuse_stranger(request, flow, now):
+            # Without a transaction (§8.2.7): strangers must neither cost memory nor push out those who were let in.
+            tag = sha256("\n".join(key).encode(errors="replace")).hexdigest()[:24]
+            response = print_response(request, refusal, tag=tag, contact=self._contact(flow), flow=flow)
+            return [Send(reply_to, bytes(response))]
+        return self._serve(request, key, flow, reply_to, now)
 
     def deadline(self) -> float | None:
         """The next moment at which ``fire`` has something to do."""
@@ -127,6 +135,18 @@ class Server:
             number = request.cseq.number
             self._dialogs.acknowledgements.expect(dialog.key, number, sends[0], now, offers=reply.offers)
         return sends
+
+    def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> Reply | None:
+        """What the admission says of whoever is not known yet; defects are answered by ``_answer``."""
+        if self._admission is None or request.method == "CANCEL":
+            return None
+        try:
+            request.require_complete()
+        except ValueError:
+            return None
+        # A dialog's key holds our tag, which nobody can guess: who knows it was told by an answer to somebody let in.
+        known = self._dialogs.get(key_for(request)) is not None
+        return None if known else self._admission.check(request, flow, now)
 
     def _answer(self, request: Request, key: Key, tag: str, flow: Flow, now: float) -> tuple[Reply, Dialog | None]:
         """The reply, and the dialog that it belongs to; ``ValueError`` for 400."""
