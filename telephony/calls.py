@@ -18,7 +18,7 @@ from telephony.recording import NOT_ACKNOWLEDGED, Ports, Recording
 from telephony.sip.dialog import Dialog, DialogKey, Flow
 from telephony.sip.keypad import pressed
 from telephony.sip.message import Request, readable
-from telephony.sip.server import RETRY, Reply
+from telephony.sip.server import RETRY, RETRY_SECONDS, Reply
 from telephony.sip.transaction import GIVE_UP
 from telephony.siprec.session import SessionRequest, UnknownEncoding, read_request
 
@@ -62,6 +62,8 @@ class Calls:
         # Dialogs in which an offer of ours waits for the ACK that answers it.
         self._offering: set[DialogKey] = set()
         self.refusing = False
+        # Until when probes are told that the last call found no place; the end of any call frees one.
+        self._full_until = float("-inf")
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -81,7 +83,7 @@ class Calls:
         return time.monotonic() - self._heard[key]
 
     def available(self) -> bool:
-        return not self.refusing and not self._room()
+        return not self.refusing and not self._room() and time.monotonic() >= self._full_until
 
     def invited(self, dialog: Dialog, request: Request) -> Reply:
         if self.refusing:
@@ -99,6 +101,7 @@ class Calls:
             recording = self._join(running, dialog, told) if running else self._begin(dialog, told)
         except (Unavailable, OSError) as error:
             log.error("call refused", extra={"facts": {"why": _why(error)}})
+            self._full_until = time.monotonic() + RETRY_SECONDS
             return Reply(503, RETRY)
         self._recordings[dialog.key] = recording
         self._tie(recording)
@@ -202,6 +205,7 @@ class Calls:
             # The other dialogs of the call go on.
             self._store(recording, key)
             return
+        self._full_until = float("-inf")
         if self._tied.get(recording.tie) is recording:
             del self._tied[recording.tie]
         facts = recording.close(reason, self._clock())

@@ -7,7 +7,8 @@ from telephony.sip.dialog import Dialog, Flow
 from telephony.sip.message import Headers, Request
 
 # Also within what RFC 3261 §14.2 allows for a request that came too early: 0 to 10 seconds.
-RETRY: Headers = (("Retry-After", "10"),)
+RETRY_SECONDS = 10
+RETRY: Headers = (("Retry-After", str(RETRY_SECONDS)),)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
-from telephony.sip.application import RETRY, Admission, Application, Reply, Send
+from telephony.sip.application import RETRY, RETRY_SECONDS, Admission, Application, Reply, Send
 from telephony.sip.caller import Caller
 from telephony.sip.dialog import Dialog, DialogKey, Flow, key_for
 from telephony.sip.dialogs import Dialogs
@@ -21,7 +21,7 @@ from telephony.sip.responses import respond as print_response
 from telephony.sip.session_timer import MIN_SE, SessionTimer, TooShort, agree, supports
 from telephony.sip.transaction import key_of
 
-__all__ = ["RETRY", "Admission", "Application", "Reply", "Send", "Server"]
+__all__ = ["RETRY", "RETRY_SECONDS", "Admission", "Application", "Reply", "Send", "Server"]
 
 
 class Server:

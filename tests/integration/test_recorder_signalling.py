@@ -259,12 +259,15 @@ async def test_without_ports_new_calls_wait_and_old_ones_go_on(tmp_path: Path) -
         assert (await first.call()).status == 200
         refused = await Gateway(link, "two").call()
         assert (refused.status, refused.get("Retry-After")) == (503, "10")
+        # Probes see it too, so that a gateway with several recorders turns to another, until a call has ended.
+        assert (await Gateway(link, "probe").ask("OPTIONS")).status == 503
         assert (await first.call(body=ADDED)).status == 200
         four = ADDED + "m=audio 40006 RTP/AVP 0\r\na=label:4\r\n"
         assert (await first.call(body=four)).status == 503
         assert len(house.recorder.calls[0].streams) == 3
         assert len(list(house.spool.iterdir())) == 1
         assert (await first.ask("BYE")).status == 200
+        assert (await Gateway(link, "probe again").ask("OPTIONS")).status == 200
         assert (await Gateway(link, "three").call()).status == 200
         link.close()
 

@@ -341,6 +341,17 @@ def test_strangers_are_turned_away_and_dialogs_are_asked_once() -> None:
     assert [one.status for one in peer.send(peer.text("OPTIONS", number=5))] == [401]
 
 
+def test_strangers_are_not_remembered() -> None:
+    """A refusal is told again to whoever repeats the request, with the same tag, and leaves nothing behind."""
+    door = Door()
+    peer = Peer(door=door)
+    tags = {answer.recipient.tag for _ in range(3) for answer in peer.send(peer.text("INVITE"))}
+    assert (len(tags), len(door.asked), peer.server.remembered) == (1, 3, 0)
+    for number in range(100):
+        assert [one.status for one in peer.send(peer.text("INVITE", branch=f"b{number}"))] == [401]
+    assert (peer.server.remembered, peer.server.deadline()) == (0, None)
+
+
 def calls_made(work: Callable[[], object]) -> int:
     """How many functions of Python a piece of work calls: a cost that no other load changes."""
     made = 0
@@ -386,3 +397,23 @@ def test_a_flood_fills_no_memory_and_keeps_no_call_out() -> None:
     while (deadline := peer.server.deadline()) is not None:
         peer.server.fire(deadline)
     assert peer.server.remembered == 1
+
+
+def test_dialogs_differ_by_both_tags() -> None:
+    """One Call-ID, two callers, and the first of them once more with a new number: each is a call of its own."""
+    peer = Peer()
+    tags = []
+    for place, (tag, number) in enumerate((("1", 1), ("2", 1), ("1", 5))):
+        text = peer.text("INVITE", branch=f"i{place}", number=number).replace(b";tag=1", b";tag=" + tag.encode())
+        (response,) = peer.send(text)
+        assert response.status == 200
+        tags.append((tag, response.recipient.tag))
+    assert (len(set(tags)), peer.calls.log.count("invited")) == (3, 3)
+    peer.to_tag = tags[1][1]
+    # Our tag of the second with the first one's: no dialog.
+    assert [one.status for one in peer.send(peer.text("BYE", branch="wrong", number=7))] == [481]
+    right = peer.text("BYE", branch="right", number=7).replace(b"<sip:g@w>;tag=1", b"<sip:g@w>;tag=2")
+    assert [one.status for one in peer.send(right)] == [200]
+    for tag in (tags[0][1], tags[2][1]):
+        peer.to_tag = tag
+        assert [one.status for one in peer.send(peer.text("UPDATE", branch=tag, number=7))] == [200]
