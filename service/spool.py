@@ -18,6 +18,7 @@ from uuid import UUID
 
 from core.errors import Conflict, Unavailable
 from core.ids import time_of
+from telephony import pauses
 from telephony.call import CLOSED, FACTS_FILE, RECORDING, CallFacts
 from telephony.durability import FACTS_NOT_SAVED
 
@@ -194,9 +195,9 @@ def finish_interrupted(spool: Path) -> list[CallFacts]:
         except (ValueError, OSError):
             facts = _facts_from_files(directory)
         if facts.state == RECORDING:
-            facts = replace(
-                facts, state=CLOSED, interrupted=True, end_reason="interrupted", ended_at=_last_change(directory)
-            )
+            at = _last_change(directory)
+            facts = replace(facts, state=CLOSED, interrupted=True, end_reason="interrupted", ended_at=at)
+            facts = replace(facts, pauses=pauses.ended(facts.pauses, at, by=""))
             finished.append(facts if save(spool, facts) else facts.flagged(FACTS_NOT_SAVED))
             log.warning("finished a call that a crash interrupted", extra={"facts": {"recording": facts.recording_id}})
     return finished

@@ -154,6 +154,7 @@ OUTSIDE = '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
         (METADATA.replace("recording ", "r:recording ", 1).encode(), None, ("metadata damaged",)),
         (METADATA[: METADATA.index("</recording>")].encode(), BOUND, ("metadata damaged",)),
         (METADATA.replace("<recording", BOMB + "<recording").encode(), [], ("metadata has a DTD",)),
+        (METADATA.replace("<recording", "<!DOCTYPE recording><recording").encode(), [], ("metadata has a DTD",)),
         (METADATA.replace("<recording", OUTSIDE + "<recording").encode(), [], ("metadata has a DTD",)),
         (METADATA.replace("</recording", BOMB + "</recording").encode(), [], ("metadata has a DTD",)),
         (b"<recording/>", [], ("metadata unreadable",)),
@@ -161,7 +162,7 @@ OUTSIDE = '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
     ],
     ids=[
         "UTF-8", "GBK", "GBK declared", "no encoding", "bare ampersand", "undeclared prefix", "cut short", "bomb",
-        "outside", "late DTD", "empty", "binary",
+        "plain DTD", "outside", "late DTD", "empty", "binary",
     ],
 )  # fmt: skip
 async def test_metadata_in_any_state_is_kept(

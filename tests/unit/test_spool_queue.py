@@ -1,6 +1,7 @@
 """The spool directory as a queue: ownership, order, and finishing what a crash left."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from core.errors import Conflict
 from core.ids import new_id
 from service import spool
-from telephony.call import CLOSED, RECORDING, CallFacts
+from telephony.call import CLOSED, RECORDING, CallFacts, Pause
 
 START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 
@@ -42,6 +43,15 @@ def test_a_call_left_open_is_closed_and_marked(tmp_path: Path) -> None:
     assert finished.ended_at == START + timedelta(seconds=90)
     assert CallFacts.load(media.parent) == finished
     assert spool.finish_interrupted(tmp_path) == []
+
+
+def test_a_pause_that_the_crash_left_open_ends_with_the_call(tmp_path: Path) -> None:
+    facts = _call(tmp_path, RECORDING, START)
+    paused = replace(facts, pauses=(Pause(START + timedelta(seconds=5), None, "gateway", "INVITE with a=inactive"),))
+    paused.save(tmp_path / str(facts.recording_id))
+    [finished] = spool.finish_interrupted(tmp_path)
+    assert finished.ended_at is not None
+    assert [pause.ended_at for pause in finished.pauses] == [max(finished.ended_at, paused.pauses[0].started_at)]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"recording_id": 7}', b"[]"])
