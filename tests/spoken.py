@@ -141,7 +141,7 @@ def _packets(voice: Voice, seconds: float) -> Iterator[_Sent]:
     for rtpmap, alike in groupby(plans, key=lambda plan: plan.rtpmap):
         run, codec = list(alike), _codec(rtpmap)
         spoken_plans = [plan for plan in run if not plan.noise]
-        moments = [plan.clock + np.arange(codec.native_rate * voice.packet_ms // 1000) / codec.native_rate
+        moments = [plan.clock + np.arange(codec.file_rate * voice.packet_ms // 1000) / codec.file_rate
                    for plan in spoken_plans]  # fmt: skip
         sound = spoken(voice, seconds, np.concatenate(moments or [np.zeros(0)]) / (1 + voice.ppm * 1e-6))
         payloads = iter(codec.payloads(np.clip(sound, -32000, 32000).astype(np.int16), voice.packet_ms))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from telephony.call import CallFacts
-from telephony.rtp.codecs import SAMPLE_RATE, WIDE_RATE, Samples
+from telephony.rtp.codecs import SAMPLE_RATE, Samples
 from telephony.rtp.counts import Span, flags, missing_parties, statistics
 from telephony.rtp.flac import write_flac
 from telephony.rtp.playout import Playout, position_of
@@ -47,7 +47,7 @@ def assemble(directory: Path, facts: CallFacts, target: Path) -> Assembly:
     when ``target`` cannot be written or a spool vanishes.
     """
     tracks = open_tracks(directory, facts)
-    rate = WIDE_RATE if any(track.survey and track.survey.wideband for track in tracks) else SAMPLE_RATE
+    rate = max((track.survey.rate for track in tracks if track.survey), default=SAMPLE_RATE)
     playouts = [Playout(track.survey, rate, track.shift_ms) if track.survey else None for track in tracks]
     voices = [
         _Voice(track.stream.role, playout)

@@ -80,9 +80,9 @@ class Survey:
         return min(max((placed.end for placed in self.placed), default=0.0), self.origin + MOST_MS)
 
     @property
-    def wideband(self) -> bool:
-        """Whether any sound in it has more than 8,000 samples a second."""
-        return any(self.codecs[payload_type].native_rate > SAMPLE_RATE for payload_type in self.heard)
+    def rate(self) -> int:
+        """The sample rate that a file needs to hold all its sound."""
+        return max((self.codecs[payload_type].file_rate for payload_type in self.heard), default=SAMPLE_RATE)
 
     def gaps(self) -> list[Gap]:
         """What is missing, of every source and between them, in order."""

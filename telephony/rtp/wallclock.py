@@ -4,13 +4,13 @@ A report pairs an NTP time with an RTP timestamp.  Within one source it tells a 
 changed; between two streams whose reports come from one clock it tells how much longer the way of one is.
 """
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from telephony.rtp.packet import CNAME, SENDER_REPORT, SOURCE_DESCRIPTION, RtcpSenderReport, parse_compound
+from telephony.rtp.packet import SENDER_REPORT, SOURCE_DESCRIPTION, RtcpSenderReport, parse_compound, read_cnames
 
 # A clock before the year 2000 was never set: NTP zero, seconds since start-up, 1970.
 EARLIEST_UNIX_MS = 946_684_800_000.0
@@ -43,35 +43,15 @@ class Report:
 
 
 def read_control(data: bytes) -> tuple[list[RtcpSenderReport], Mapping[int, str]]:
-    """The sender reports and CNAMEs of a compound; what is damaged has none."""
-    try:
-        packets = parse_compound(data)
-    except ValueError:
-        return [], {}
-    reports, names = [], dict[int, str]()
-    for packet in packets:
-        if packet.packet_type == SENDER_REPORT and len(packet.body) >= 24:
-            reports.append(RtcpSenderReport.parse(packet))
-        elif packet.packet_type == SOURCE_DESCRIPTION:
-            names.update(_names(packet.body, packet.count))
+    """The sender reports and CNAMEs of a compound, as far as it is sound."""
+    reports, names = list[RtcpSenderReport](), dict[int, str]()
+    with suppress(ValueError):
+        for packet in parse_compound(data):
+            if packet.packet_type == SENDER_REPORT:
+                reports.append(RtcpSenderReport.parse(packet))
+            elif packet.packet_type == SOURCE_DESCRIPTION:
+                names.update(read_cnames(packet))
     return reports, names
-
-
-def _names(body: bytes, chunks: int) -> Iterator[tuple[int, str]]:
-    """SSRC and CNAME of each chunk (RFC 3550 §6.5)."""
-    position = 0
-    for _ in range(chunks):
-        if position + 4 > len(body):
-            return
-        (ssrc,) = struct.unpack_from(">I", body, position)
-        position += 4
-        while position + 1 < len(body) and body[position]:
-            kind, length = body[position], body[position + 1]
-            if kind == CNAME:
-                yield ssrc, body[position + 2 : position + 2 + length].decode("utf-8", "replace")
-            position += 2 + length
-        # The list ends with null octets, up to a 32-bit boundary.
-        position += 4 - position % 4
 
 
 def believable(reports: Sequence[Report]) -> bool:

@@ -80,6 +80,26 @@ def test_one_party_only(tmp_path: Path, name: str) -> None:
     judged(tmp_path, (replace(agent, **AS_SENT[name]), citizen), 48.0, least=12)
 
 
+IN_CODECS: dict[str, tuple[dict[str, Any], int]] = {
+    "G.722": ({"codec": "G722/8000", "payload_type": 9}, 16000),
+    "Opus": ({"codec": "opus/48000", "payload_type": 111}, 16000),
+    "G.726": ({"codec": "G726-32/8000", "payload_type": 96}, 8000),
+    "A-law to G.722 and back": ({"switches": ((17.0, "G722/8000", 9), (33.0, "PCMA/8000", 8))}, 16000),
+    "A-law to Opus and back": ({"switches": ((17.0, "opus/48000", 111), (33.0, "PCMA/8000", 8))}, 16000),
+    "A-law to G.726": ({"switches": ((17.0, "G726-32/8000", 96),)}, 8000),
+}
+
+
+@pytest.mark.parametrize("way", [{}, {"jitter_ms": 80.0, "loss": 0.02, "ppm": 150.0, "suppressed": True}])
+@pytest.mark.parametrize("name", IN_CODECS)
+def test_codecs(tmp_path: Path, name: str, way: dict[str, Any]) -> None:
+    changes, rate = IN_CODECS[name]
+    agent, citizen = pair(**way)
+    assembly = judged(tmp_path, (replace(agent, **changes), citizen), 48.0, least=20)
+    assert assembly.sample_rate == rate
+    assert "sound not decodable" not in str(assembly.flags)
+
+
 def test_packet_times_differ(tmp_path: Path) -> None:
     agent, citizen = pair()
     judged(tmp_path, (replace(agent, packet_ms=60), replace(citizen, packet_ms=10)), 30.0)
