@@ -77,10 +77,10 @@ class Server:
         repeated = self._incoming.repeated(key, now)
         if repeated is not None:
             return repeated
-        if refusal := self._refuse_stranger(request, flow, now):
+        if turned_away := self._refuse_stranger(request, flow, now):
             # Without a transaction (§8.2.7): strangers must neither cost memory nor push out those who were let in.
             tag = sha256("\n".join(key).encode(errors="replace")).hexdigest()[:24]
-            response = print_response(request, refusal, tag=tag, contact=self._contact(flow), flow=flow)
+            response = print_response(request, turned_away, tag=tag, contact=self._contact(flow), flow=flow)
             return [Send(reply_to, bytes(response))]
         return self._serve(request, key, flow, reply_to, now)
 
@@ -158,9 +158,6 @@ class Server:
         dialog = self._dialogs.get(key_for(request))
         if dialog is not None:
             return self._answer_within(dialog, request, flow, now)
-        # A dialog's key holds our tag, which nobody can guess: who knows it was told by an answer to somebody let in.
-        if self._admission is not None and (refusal := self._admission.check(request, flow, now)):
-            return refusal, None
         if request.recipient.tag:
             return refuse_at_the_door(request) or Reply(481), None
         if request.method == "INVITE" and self._incoming.is_merged(request, key):
