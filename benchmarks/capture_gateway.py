@@ -24,7 +24,7 @@ PHASES = 10
 SIZE = 12 + SAMPLES
 # What sendmmsg takes at once.
 _MOST = 1024
-_REPEAT_AFTER = 0.5
+_REPEAT_AFTER, _REPEAT_AT_MOST = 0.5, 4.0
 _RAMP_LIMIT = 30.0
 _SETTLE = 3.0
 
@@ -141,6 +141,7 @@ class _Asking:
     data: bytes
     first_at: float
     again_at: float
+    interval: float = _REPEAT_AFTER
 
 
 @dataclass
@@ -226,7 +227,8 @@ class Signalling:
         now = time.time()
         for asking in self.waiting.values():
             if now >= asking.again_at:
-                asking.again_at = now + _REPEAT_AFTER
+                asking.interval = min(2 * asking.interval, _REPEAT_AT_MOST)
+                asking.again_at = now + asking.interval
                 self._socket.send(asking.data)
 
     def _request(self, method: str, number: int, to: str, body: bytes, more: str) -> bytes:

@@ -189,14 +189,17 @@ class Capture:
 
     async def _run(self) -> None:
         loop, tick = asyncio.get_running_loop(), self.interval / TICKS
-        last, owed = loop.time(), 0.0
+        last, owed, pause = loop.time(), 0.0, tick
         while True:
-            # A stall makes all sockets due, once.  They are read in slices, between which signalling has its turn.
-            await asyncio.sleep(0 if owed >= 1 else tick)
+            await asyncio.sleep(pause)
             now = loop.time()
+            # A stall makes all sockets due, once.
             owed = min(owed + (now - last) / self.interval * len(self._turns), len(self._turns))
             owed -= self._take_turns(int(owed))
             last = now
+            # What is behind is read in slices, and as long as one took belongs to signalling: packets can wait for
+            # seconds, and read together they cost less; a gateway whose INVITE waits gives up.
+            pause = min(loop.time() - now, tick) if owed >= 1 else tick
 
     def _take_turns(self, most: int) -> int:
         """Read the sockets of the next ``most`` ports, or as many as a slice of time allows; returns how many."""
