@@ -91,7 +91,7 @@ class Capture:
             for sock in filter(None, (rtp, rtcp)):
                 sock.close()
             self._free.append(number)
-            raise Unavailable("cannot create a spool file", file=file, found=error.strerror) from error
+            raise Unavailable("cannot create a spool file", file=file, **_found(error)) from error
         reports = Reports(secrets.randbits(32), self._cname, random.random, time.monotonic())
         port = self._open[number] = Port(number, rtp, rtcp, spool, opened_at, reports)
         port.protection = protection
@@ -238,7 +238,11 @@ class Capture:
             except OSError as error:
                 self._free.append(port)
                 if error.errno != errno.EADDRINUSE:
-                    raise Unavailable(
-                        "cannot bind an RTP port", host=self.host, port=port, found=error.strerror
-                    ) from error
+                    raise Unavailable("cannot bind an RTP port", host=self.host, port=port, **_found(error)) from error
         raise Unavailable("no RTP port is free", open=len(self._open), remedy="widen HUIYIN_RTP_PORTS")
+
+
+def _found(error: OSError) -> dict[str, Any]:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return {"found": error.strerror, "remedy": "raise the limit of open files (ulimit -n, LimitNOFILE=)"}
+    return {"found": error.strerror}

@@ -1,6 +1,8 @@
 """Receiving over real sockets: ports, drains, stalls, trouble with the disk."""
 
 import asyncio
+import os
+import resource
 import socket
 import sys
 import time
@@ -360,3 +362,21 @@ async def test_streams_share_what_may_wait_for_a_full_disk(gateway: socket.socke
     # A drain's worth beyond the share is taken before it shows, for the first one when it was alone in trouble.
     assert all(1000 <= count["unspooled_bytes"] <= 2000 for count in counts)
     assert all(count["packets"] == 50 and count["unspooled_packets"] >= 38 for count in counts)
+
+
+async def test_too_few_open_files_are_named_with_their_remedy(tmp_path: Path) -> None:
+    capture = Capture(HOST, PortRange(24170, 24199))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
+    # Three are free below the limit: enough for one stream.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened) + 1, hard))
+    try:
+        for descriptor in opened:
+            os.close(descriptor)
+        capture.open(tmp_path / "1")
+        with pytest.raises(Unavailable, match="raise the limit of open files"):
+            capture.open(tmp_path / "2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert capture.open(tmp_path / "3") != 0
+    await capture.stop()
