@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -155,7 +156,13 @@ class Calls:
     def heard(self, dialog: Dialog) -> None:
         self._heard[dialog.key] = time.monotonic()
 
-    def ended(self, dialog: Dialog) -> None:
+    def ended(self, dialog: Dialog, request: Request) -> None:
+        recording = self._recordings.get(dialog.key)
+        told = self._read(request) if request.body else None
+        if recording is not None and isinstance(told, SessionRequest):
+            # Some gateways tell only now who left when.
+            recording.apply(dialog.key, replace(told, offer=None), self._clock())
+            self._store(recording, dialog.key, told)
         self.finish(dialog.key, "bye")
 
     def expired(self, dialog: Dialog) -> bool:

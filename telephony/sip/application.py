@@ -59,8 +59,8 @@ class Application(Protocol):
     def description(self, dialog: Dialog) -> bytes:
         """Our present session description, for a refresh of ours by re-INVITE."""
 
-    def ended(self, dialog: Dialog) -> None:
-        """A BYE, already answered."""
+    def ended(self, dialog: Dialog, request: Request) -> None:
+        """A BYE, which will be accepted; its body may hold last metadata."""
 
     def expired(self, dialog: Dialog) -> bool:
         """The session timer ran out or a refresh of ours found nobody; the answer says whether to end the call with a

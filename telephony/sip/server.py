@@ -199,7 +199,7 @@ class Server:
                 return reply
             case "BYE":
                 self._dialogs.forget(dialog.key)
-                self._application.ended(dialog)
+                self._application.ended(dialog, request)
             case "INFO":
                 self._application.informed(dialog, request)
             case "PRACK":

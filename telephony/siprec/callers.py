@@ -20,7 +20,7 @@ _CALL_ID_HEADERS = (
 )  # fmt: skip
 # … and any other header that looks like a call-id is better than an id which the metadata gives a single session.
 _LIKE_CALL_ID = re.compile(r"X-(?:[\w]+-)*Call-?(?:UU|GU)?ID", re.I)
-_EXTENSION_IDS = ("ucid", "gcid", "globalcallid", "callid", "call-id")
+_EXTENSION_IDS = ("ucid", "gcid", "exttrackingid", "externaltrackingid", "globalcallid", "callid", "call-id")
 # Who speaks, best source first.
 _PARTY_HEADERS = (re.compile("X-Cisco-.+", re.I), "P-Asserted-Identity", "Remote-Party-ID", "From")
 _NUMBER_ELEMENTS = (
@@ -88,7 +88,7 @@ def _number(text: str) -> str:
 
 def _group_names(request: Request, metadata: Metadata) -> Iterator[str]:
     yield next((value for name in _CALL_ID_HEADERS if (value := request.get(name))), "")
-    yield _ucid(request.get("User-to-User"))
+    yield _ucid(request.get("User-to-User")) or _ucid(metadata.extension("ucid"))
     yield metadata.group
     yield metadata.extension(*_EXTENSION_IDS)
     yield next((value for name, value in request.headers if _LIKE_CALL_ID.fullmatch(name)), "")

@@ -33,15 +33,16 @@ def parse_metadata(body: bytes) -> Metadata:
     reader = _Reader()
     for element in _within(root):
         reader.read(element)
-    if not reader.people and not reader.labels:
-        raise ValueError("the recording metadata names neither participant nor stream")
+    partial = _text_of(root, "datamode").lower() == "partial"
+    if not (reader.people or reader.labels or reader.named):
+        raise ValueError("the recording metadata names nothing of a call")
     if repaired:
         reader.flags.append(DAMAGED)
     return Metadata(
-        reader.participants(),
+        reader.participants(partial=partial),
         reader.labels,
         _extensions(root),
-        _text_of(root, "datamode").lower() == "partial",
+        partial,
         group=reader.group,
         session=reader.sip_session or reader.session,
         released=frozenset(reader.released),
@@ -69,7 +70,7 @@ class _Reader:
             self._add(_participant(element, key))
         elif name == "stream" and (label := _text_of(element, "label") or element.get("label", "").strip()):
             self._add_label(key or f"#{len(self.labels) + 1}", label)
-        elif name in ("group", "group-ref", "group_id", "groupid"):
+        elif name in ("group", "group-ref", "group_id"):
             self.group = self.group or (key or ("" if len(element) else _text(element)))[:_MAX_VALUE]
         elif name == "session":
             self.session = self.session or key[:_MAX_VALUE]
@@ -117,7 +118,17 @@ class _Reader:
             return moment.replace(tzinfo=UTC)
         return moment.astimezone(UTC)
 
-    def participants(self) -> tuple[Participant, ...]:
+    @property
+    def named(self) -> bool:
+        """Whether the document names a call, or associations of people named before."""
+        return bool(self.group or self.session or self.sip_session or self._sends or self._times or self.released)
+
+    def participants(self, *, partial: bool) -> tuple[Participant, ...]:
+        """In document order; a partial document may go on about people of whom an earlier one told."""
+        if partial:
+            for key in (*self._sends, *self._times, *(key for key, _ in sorted(self.released))):
+                if key and key not in self.people:
+                    self._add(Participant(key))
         return tuple(self._complete(one) for one in self.people.values())
 
     def _complete(self, one: Participant) -> Participant:
@@ -145,16 +156,21 @@ def _local(tag: object) -> str:
 
 def _identity(element: Element) -> str:
     """``participant_id``, ``stream_id`` … of the RFC, ``id`` of the drafts as attribute or child element."""
-    given = {_local(name): value.strip() for name, value in element.attrib.items()}
-    own = f"{_local(element.tag)}_id"
-    found = given.get(own) or given.get("participant_id") or given.get("participant") or given.get("id")
-    return found or next((_text(child) for child in element if _local(child.tag) in (own, "id")), "")
+    given = {_plain(_local(name)): value.strip() for name, value in element.attrib.items()}
+    own = f"{_plain(_local(element.tag))}id"
+    found = given.get(own) or given.get("participantid") or given.get("participant") or given.get("id")
+    return found or next((_text(child) for child in element if _plain(_local(child.tag)) in (own, "id")), "")
+
+
+def _plain(name: str) -> str:
+    """``participant_id``, ``participant-id`` and ``participantID`` are one name."""
+    return name.replace("_", "").replace("-", "")
 
 
 def _participant(element: Element, key: str) -> Participant:
     named = next((one for one in _within(element) if _local(one.tag) == "nameid"), None)
     aor = (named.get("aor", "") if named is not None else "") or _text_of(element, "aor") or element.get("aor", "")
-    name = _text_of(element, "name") or _text_of(element, "displayname")
+    name = _text_of(element, "name") or _text_of(element, "displayname") or element.get("name", "")[:_MAX_VALUE]
     return Participant(key, aor.strip()[: 4 * _MAX_VALUE], user_of(aor)[:_MAX_VALUE], name)
 
 

@@ -91,6 +91,9 @@ class Metadata:
         known = {one.id: one for one in self.participants}
         for one in newer.participants:
             old = known.get(one.id)
+            if old is None and not (one.aor or one.name):
+                # An association of somebody who was never introduced.
+                continue
             known[one.id] = replace(one.after(old), sends=one.sends or old.sends) if old else one
         participants = (
             replace(one, sends=tuple(stream for stream in one.sends if (one.id, stream) not in newer.released))

@@ -48,7 +48,7 @@ class Calls:
     def heard(self, dialog: Dialog) -> None:
         self.log.append("heard")
 
-    def ended(self, dialog: Dialog) -> None:
+    def ended(self, dialog: Dialog, request: Request) -> None:
         self.log.append("ended")
 
     def unacknowledged(self, dialog: Dialog) -> bool:

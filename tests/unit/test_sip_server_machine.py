@@ -79,7 +79,7 @@ class Model:
         assert dialog.key in self.open
         return b"v=0\r\n"
 
-    def ended(self, dialog: Dialog) -> None:
+    def ended(self, dialog: Dialog, request: Request) -> None:
         self.open.remove(dialog.key)
 
     def expired(self, dialog: Dialog) -> bool:

@@ -109,7 +109,7 @@ def test_a_partial_document_changes_what_it_names() -> None:
         b"",
         b"not xml",
         b"<recording>",
-        b"<recording><group id='1'/>",
+        b"<html><body>nothing</body></html>",
         b"<recording xmlns='urn:ietf:params:xml:ns:recording:1'/>",
         b"<!DOCTYPE r [<!ENTITY a 'x'>]><recording><participant participant_id='&a;'/></recording>",
         b"<!DOCTYPE r [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
