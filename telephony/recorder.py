@@ -206,7 +206,7 @@ class Recorder:
         silent = min(self._calls.silent_seconds(key), self._calls.quiet_seconds(key))
         if silent >= self._media_timeout:
             self._hang_up(key, "media timeout")
-        elif silent >= self._media_timeout / 2 and silent % (self._media_timeout / 8) <= self._tick:
+        elif silent >= self._media_timeout / 2 and silent % (self._media_timeout / 8) < 2 * self._tick:
             self._listeners.send(self._server.probe(key, time.monotonic()))
 
     def _contact(self, flow: Flow) -> str:
