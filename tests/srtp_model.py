@@ -12,6 +12,10 @@ _E = 0x8000_0000
 _SIZES = {
     "AES_CM_128_HMAC_SHA1_80": (16, 14, 10, 10),
     "AES_CM_128_HMAC_SHA1_32": (16, 14, 4, 10),
+    "AES_256_CM_HMAC_SHA1_80": (32, 14, 10, 10),
+    "AES_256_CM_HMAC_SHA1_32": (32, 14, 4, 10),
+    "AES_CM_256_HMAC_SHA1_80": (32, 14, 10, 10),
+    "AES_CM_256_HMAC_SHA1_32": (32, 14, 4, 10),
     "AEAD_AES_128_GCM": (16, 12, 0, 0),
     "AEAD_AES_256_GCM": (32, 12, 0, 0),
 }
@@ -36,11 +40,13 @@ def gcm(key: bytes, salt: bytes, parts: tuple[int, int, int, int], plain: bytes,
 
 @dataclass
 class Sender:
-    """A sender's side with one master key; packets have no CSRC and no extension."""
+    """A sender's side with one master key; packets have no CSRC and no extension.  ``open_`` …: not encrypted."""
 
     suite: str
     material: bytes
     mki: bytes = b""
+    open_rtp: bool = False
+    open_rtcp: bool = False
 
     def protect(self, packet: bytes, rollovers: int = 0) -> bytes:
         key, salt, auth, tag, _ = self._session(0)
@@ -48,19 +54,23 @@ class Sender:
         sequence, ssrc = struct.unpack_from(">H", packet, 2)[0], struct.unpack_from(">I", packet, 8)[0]
         if not tag:
             parts = (0, ssrc, rollovers, sequence)
+            if self.open_rtp:
+                return packet + gcm(key, salt, parts, b"", packet) + self.mki
             return head + gcm(key, salt, parts, plain, head) + self.mki
         index = rollovers << 16 | sequence
-        hidden = head + self._mask(key, salt, ssrc, index, plain)
+        hidden = packet if self.open_rtp else head + self._mask(key, salt, ssrc, index, plain)
         return hidden + self.mki + hmac.digest(auth, hidden + struct.pack(">I", rollovers), "sha1")[:tag]
 
     def protect_rtcp(self, compound: bytes, index: int) -> bytes:
         key, salt, auth, _, tag = self._session(3)
-        head, plain, trailer = compound[:8], compound[8:], struct.pack(">I", _E | index)
+        head, plain, trailer = compound[:8], compound[8:], struct.pack(">I", index if self.open_rtcp else _E | index)
         (ssrc,) = struct.unpack_from(">I", compound, 4)
         if not tag:
-            mixed = gcm(key, salt, (0, ssrc, index >> 16, index & 0xFFFF), plain, head + trailer)
-            return head + mixed + trailer + self.mki
-        hidden = head + self._mask(key, salt, ssrc, index, plain) + trailer
+            parts = (0, ssrc, index >> 16, index & 0xFFFF)
+            if self.open_rtcp:
+                return compound + gcm(key, salt, parts, b"", compound + trailer) + trailer + self.mki
+            return head + gcm(key, salt, parts, plain, head + trailer) + trailer + self.mki
+        hidden = (compound if self.open_rtcp else head + self._mask(key, salt, ssrc, index, plain)) + trailer
         return hidden + self.mki + hmac.digest(auth, hidden, "sha1")[:tag]
 
     def _session(self, label: int) -> tuple[bytes, bytes, bytes, int, int]:

@@ -100,7 +100,7 @@ class Port:
         """Send the receiver report that is due, once it is known where to: what cannot be sent is not missed."""
         compound = self.reports.report(now)
         sock, address = self._control or (self.rtp, None if self.rtcp else self.sender)
-        if address is None or (self.protection and not self.protection.rtcp):
+        if address is None:
             return
         with suppress(OSError, ValueError):
             sock.sendto(self.protection.protect_rtcp(compound) if self.protection else compound, address)

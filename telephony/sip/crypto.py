@@ -17,9 +17,11 @@ _LIFETIME = re.compile(r"2\^[0-9]{1,2}|[0-9]{1,15}")
 _MKI = re.compile(r"([0-9]{1,39}):([0-9]{1,3})")
 # RFC 4568 §6.1
 _LONGEST_MKI = 128
-_UNENCRYPTED_SRTCP = "UNENCRYPTED_SRTCP"
+# What both sides must do alike (§6.3.2): authenticate without encrypting.
+_UNENCRYPTED_SRTP, _UNENCRYPTED_SRTCP = "UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP"
+_SERVICES = (_UNENCRYPTED_SRTP, _UNENCRYPTED_SRTCP)
 # Hints and defaults, which need nothing of us; a leading minus marks what may be passed over (§6.3.7).
-_HARMLESS = re.compile(r"KDR=0|WSH=[0-9]+|FEC_ORDER=\S+|-\S+|UNENCRYPTED_SRTCP", re.I)
+_HARMLESS = re.compile(r"KDR=0|WSH=[0-9]+|FEC_ORDER=\S+|-\S+", re.I)
 
 _REDACTED = b"(redacted)"
 _INLINE = re.compile(rb"(inline\s*:\s*)[^\s|;<>\"']+", re.I)
@@ -68,18 +70,24 @@ class Crypto:
 
     @property
     def usable(self) -> bool:
-        """Whether we can undo it: the suite known, keys of its length, no parameter beyond libsrtp."""
+        """Whether we can undo it: the suite known, keys of its length, no parameter beyond us."""
         suite = SUITES.get(self.suite)
         return (
             suite is not None
             and all(len(key.material) == suite.material for key in self.keys)
-            and all(_HARMLESS.fullmatch(parameter) for parameter in self.parameters)
+            and all(one in _SERVICES or _HARMLESS.fullmatch(one) for one in self.parameters)
+            and suite.serves(open_rtp=self.open_rtp, open_rtcp=self.open_rtcp)
         )
 
     @property
-    def rtcp(self) -> bool:
-        """Whether SRTCP is encrypted; libsrtp cannot be told otherwise through pylibsrtp."""
-        return _UNENCRYPTED_SRTCP not in self.parameters
+    def open_rtp(self) -> bool:
+        """Whether RTP is authenticated, but not encrypted."""
+        return _UNENCRYPTED_SRTP in self.parameters
+
+    @property
+    def open_rtcp(self) -> bool:
+        """Whether RTCP is authenticated, but not encrypted."""
+        return _UNENCRYPTED_SRTCP in self.parameters
 
 
 def _parse_key(text: str) -> MasterKey:
@@ -128,15 +136,21 @@ def agree(
         return None
     strength = list(SUITES)
     # Stable: among equals the offerer's order decides.
-    best = min(usable, key=lambda crypto: (strength.index(crypto.suite), not crypto.rtcp))
+    best = min(usable, key=lambda crypto: (crypto.open_rtp, crypto.open_rtcp, strength.index(crypto.suite)))
     if before and before.offered == best and None in (place, before.place):
         return replace(before, place=place or before.place)
     if before and before.offered == best and before.place == place:
         return before
-    parameters = () if best.rtcp else (_UNENCRYPTED_SRTCP,)
-    ours = Crypto(best.tag, best.suite, Crypto.fresh(best.suite).keys, parameters)
-    former = before.protection if before else None
-    protection = Protection(best.suite, best.keys, ours.keys[0].material, rtcp=best.rtcp, former=former)
+    services = tuple(one for one in _SERVICES if one in best.parameters)
+    ours = Crypto(best.tag, best.suite, Crypto.fresh(best.suite).keys, services)
+    protection = Protection(
+        best.suite,
+        best.keys,
+        ours.keys[0].material,
+        open_rtp=best.open_rtp,
+        open_rtcp=best.open_rtcp,
+        former=before.protection if before else None,
+    )
     return Agreement(best, ours, place, protection)
 
 

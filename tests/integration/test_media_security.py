@@ -235,15 +235,16 @@ async def test_a_pause_longer_than_the_numbers_last(house: House, gateway: Gatew
     assert (counts["paused_packets"], counts["unauthentic_packets"]) == (6, 0)
 
 
-async def test_srtcp_that_is_not_encrypted_is_passed_over(house: House, gateway: Gateway) -> None:
+async def test_what_is_authenticated_and_not_encrypted(house: House, gateway: Gateway) -> None:
     key = Crypto.fresh(CM_80)
-    bare = Crypto(key.tag, key.suite, key.keys, ("UNENCRYPTED_SRTCP",))
+    bare = Crypto(key.tag, key.suite, key.keys, ("UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP"))
     (line,) = media(await gateway.call(body=offer(secured(bare, "RTP/SAVP", "a=rtcp-mux"))))
-    assert line.cryptos[0].parameters == ("UNENCRYPTED_SRTCP",)
-    send(line.port, model(key).protect(rtp(1)), goodbye(7) + bytes(14))
+    assert line.cryptos[0].parameters == bare.parameters
+    sender = ModelSender(key.suite, key.keys[0].material, b"", True, True)
+    send(line.port, sender.protect(rtp(1)), rtp(2), sender.protect_rtcp(goodbye(7), 1), goodbye(8) + bytes(14))
     facts, directory = await hang_up(house, gateway)
-    assert spooled(directory) == ([rtp(1)], [])
-    assert facts.streams[0].received["unauthentic_packets"] == 1
+    assert spooled(directory) == ([rtp(1)], [goodbye(7)])
+    assert facts.streams[0].received["unauthentic_packets"] == 2
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ async def test_srtcp_that_is_not_encrypted_is_passed_over(house: House, gateway:
     [
         "RTP/SAVP",
         f"RTP/SAVP\na=crypto:1 {CM_80} inline:short",
-        f"RTP/SAVP\na=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:{'A' * 62}",
+        f"RTP/SAVP\na=crypto:1 AES_192_CM_HMAC_SHA1_80 inline:{'A' * 51}",
         "UDP/TLS/RTP/SAVPF\na=fingerprint:sha-256 AB:CD\na=setup:actpass",
     ],
 )

@@ -11,9 +11,10 @@ from telephony.rtp.srtp import SUITES, MasterKey
 from telephony.sip.crypto import Agreement, Crypto, agree, redacted
 from tests.srtp_model import Sender
 
-CM_80, CM_32, GCM_128, GCM_256 = (
+CM_80, CM_32, CM_256, GCM_128, GCM_256 = (
     "AES_CM_128_HMAC_SHA1_80",
     "AES_CM_128_HMAC_SHA1_32",
+    "AES_256_CM_HMAC_SHA1_80",
     "AEAD_AES_128_GCM",
     "AEAD_AES_256_GCM",
 )
@@ -94,12 +95,12 @@ def test_a_broken_line_raises_without_telling_the_key(value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        f"1 AES_256_CM_HMAC_SHA1_80 inline:{encoded(46)}",
+        f"1 AES_192_CM_HMAC_SHA1_80 inline:{encoded(38)}",
+        f"1 {GCM_128} inline:{encoded(28)} UNENCRYPTED_SRTP",
         f"1 F8_128_HMAC_SHA1_80 inline:{encoded()}",
         f"1 {CM_80} inline:{encoded(29)}",
         f"1 {GCM_128} inline:{encoded(30)}",
         f"1 {CM_80} inline:{encoded()} KDR=24",
-        f"1 {CM_80} inline:{encoded()} UNENCRYPTED_SRTP",
         f"1 {CM_80} inline:{encoded()} UNAUTHENTICATED_SRTP",
         f"1 {CM_80} inline:{encoded()} FEC_KEY=inline:{encoded()}",
         f"1 {CM_80} inline:{encoded()} SOMETHING",
@@ -114,10 +115,11 @@ def test_the_strongest_line_is_taken() -> None:
     lines = {
         CM_32: f"1 {CM_32} inline:{encoded()}",
         CM_80: f"2 {CM_80} inline:{encoded()}|2^20|1:4",
-        GCM_128: f"3 {GCM_128} inline:{encoded(28)}",
-        GCM_256: f"4 {GCM_256} inline:{encoded(44)}",
+        CM_256: f"3 {CM_256} inline:{encoded(46)}",
+        GCM_128: f"4 {GCM_128} inline:{encoded(28)}",
+        GCM_256: f"5 {GCM_256} inline:{encoded(44)}",
     }
-    for number, suite in enumerate((CM_32, CM_80, GCM_128, GCM_256), start=1):
+    for number, suite in enumerate((CM_32, CM_80, CM_256, GCM_128, GCM_256), start=1):
         assert took(*list(lines.values())[:number]) == f"{number} {suite} inline:KEY"
     assert taken() is None
 
@@ -125,6 +127,9 @@ def test_the_strongest_line_is_taken() -> None:
 def test_among_equals_the_offers_order_decides_and_rtcp_counts() -> None:
     bare = f"1 {CM_80} inline:{encoded()} UNENCRYPTED_SRTCP"
     assert took(bare) == f"1 {CM_80} inline:KEY UNENCRYPTED_SRTCP"
+    barer = f"9 {CM_256} inline:{encoded(46)} UNENCRYPTED_SRTCP UNENCRYPTED_SRTP KDR=0"
+    assert took(barer) == f"9 {CM_256} inline:KEY UNENCRYPTED_SRTP UNENCRYPTED_SRTCP"
+    assert took(barer, bare) == f"1 {CM_80} inline:KEY UNENCRYPTED_SRTCP"
     assert took(bare, f"5 {CM_80} inline:{encoded()}", f"4 {CM_80} inline:{encoded()}") == f"5 {CM_80} inline:KEY"
 
 

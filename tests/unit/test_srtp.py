@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.rtp.packet import RtpPacket, goodbye
+from telephony.rtp.packet import RtpPacket, goodbye, source_description
 from telephony.rtp.srtp import SUITES, MasterKey, Protection, Replayed
 from tests.srtp_model import Sender, derive, gcm, keystream
 
@@ -178,18 +178,33 @@ def test_a_new_suite_and_an_identifier_in_the_middle_of_a_call() -> None:
     assert protection.unprotect(Sender("AEAD_AES_128_GCM", new.material, new.mki).protect(rtp(2))) == rtp(2)
 
 
-def test_rtcp_that_is_not_encrypted_is_left_alone() -> None:
-    suite = "AES_CM_128_HMAC_SHA1_80"
-    key = material(suite)
-    protection = Protection(suite, [MasterKey(key)], material(suite), rtcp=False)
-    with pytest.raises(ValueError, match="without encryption"):
-        protection.unprotect_rtcp(Sender(suite, key).protect_rtcp(goodbye(7), 1))
-    assert protection.unprotect(Sender(suite, key).protect(rtp(1))) == rtp(1)
+@suites
+@pytest.mark.parametrize(("open_rtp", "open_rtcp"), [(True, False), (False, True), (True, True)])
+def test_what_is_authenticated_and_not_encrypted(suite: str, open_rtp: bool, open_rtcp: bool) -> None:
+    key, ours = material(suite), material(suite)
+    if open_rtp and not SUITES[suite].tag:
+        with pytest.raises(ValueError, match="without encryption"):
+            Protection(suite, [MasterKey(key)], ours, open_rtp=open_rtp, open_rtcp=open_rtcp)
+        return
+    sender = Sender(suite, key, b"\x05", open_rtp, open_rtcp)
+    protection = Protection(suite, [MasterKey(key, b"\x05")], ours, open_rtp=open_rtp, open_rtcp=open_rtcp)
+    compound = goodbye(7) + source_description(7, "gw@gateway.invalid")
+    protected, report = sender.protect(rtp(1)), sender.protect_rtcp(compound, 1)
+    assert (rtp(1) in protected, compound in report) == (open_rtp, open_rtcp)
+    with pytest.raises(ValueError, match="not authentic"):
+        protection.unprotect(protected[:20] + b"?" + protected[21:])
+    with pytest.raises(ValueError, match="not authentic"):
+        protection.unprotect_rtcp(report[:8] + b"?" + report[9:])
+    assert protection.unprotect(protected) == rtp(1)
+    assert protection.unprotect_rtcp(report) == compound
+    model = Sender(suite, ours, b"", open_rtp, open_rtcp)
+    assert protection.protect(rtp(5)) == model.protect(rtp(5))
+    assert protection.protect_rtcp(compound) == model.protect_rtcp(compound, 1)
 
 
 @pytest.mark.parametrize(
     ("suite", "sizes"),
-    [("AES_256_CM_HMAC_SHA1_80", [46]), ("AEAD_AES_128_GCM", [30]), ("AEAD_AES_128_GCM", []), ("", [28])],
+    [("F8_128_HMAC_SHA1_80", [30]), ("AEAD_AES_128_GCM", [30]), ("AEAD_AES_128_GCM", []), ("", [28])],
 )
 def test_keys_that_do_not_fit(suite: str, sizes: list[int]) -> None:
     with pytest.raises(ValueError):
