@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -365,3 +366,12 @@ async def test_on_a_multiplexed_port_reports_need_no_rtcp_to_answer(house: House
             sound.sendto(rtp(sequence), (HOST, answered.port))
         told, _ = await _reports(sound)
     assert [(block.lost, block.last_report, block.delay) for block in told.blocks] == [(1, 0, 0)]
+
+
+def test_the_page_names_tests_that_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gateways.md").read_text(encoding="utf-8")
+    section = page.partition("## Protected media")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(test_\w+)`", section))
+    assert len(named) >= 9
+    assert named <= set(globals())
+    assert all(suite.removesuffix("_32").removesuffix("_80") in section for suite in SUITES if "CM_256" not in suite)
