@@ -116,9 +116,9 @@ class Gateway:
         ]
         await run_together(senders)
 
-    async def hang_up(self) -> Kept:
+    async def hang_up(self, *headers: str, body: bytes = b"") -> Kept:
         """BYE, and what was kept."""
-        assert (await self.ask("BYE")).status == 200
+        assert (await self.ask("BYE", *headers, body=body)).status == 200
         return await kept(self.house)
 
 

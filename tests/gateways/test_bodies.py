@@ -139,6 +139,26 @@ async def test_participants_come_and_go(house: House, link: Link, tmp_path: Path
     assert (call.agent, call.citizen, call.facts.flags) == ({400}, {700}, ())
 
 
+async def test_a_document_of_associations_alone_is_followed(house: House, link: Link, tmp_path: Path) -> None:
+    """Hold and retrieve as RFC 7866 tells them: nobody is introduced again."""
+    gateway = Gateway(house, link)
+    assert (await gateway.ask("INVITE", mixed("b"), body=parts(*BOTH, boundary="b"))).status == 200
+    stream = '<participantstreamassoc participant_id="{who}"><send>{stream}</send>{times}</participantstreamassoc>'
+    gone = "<disassociate-time>2026-03-01T01:02:00Z</disassociate-time>"
+    for content in (
+        stream.format(who="b", stream="t", times=gone),
+        stream.format(who="b", stream="t", times=""),
+        stream.format(who="nobody", stream="t", times=""),
+    ):
+        update = DOCUMENT.format(mode="partial", content=content).encode()
+        assert (await gateway.ask("UPDATE", XML, body=update)).status == 200
+        (facts,) = house.recorder.calls
+        assert [stream.role for stream in facts.streams] == ["agent", "citizen"]
+    await gateway.speak(tmp_path)
+    call = await gateway.hang_up()
+    assert (call.people, call.agent, call.citizen, call.facts.flags) == (BOUND, {400}, {700}, ())
+
+
 BOMB = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
 OUTSIDE = '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
 

@@ -69,3 +69,33 @@ async def test_broadworks_with_the_number_in_an_extension(house: House, link: Li
     call = await gateway.hang_up()
     assert call.people == [("agent", "8103", "坐席 李"), ("citizen", "+8613800000113", "来电人")]
     assert (call.agent, call.citizen) == ({400}, {700})
+
+
+MIXED = """<?xml version="1.0" encoding="UTF-8"?><recording_metadata xmlns="urn:ietf:params:xml:ns:siprec">
+<dataMode>complete</dataMode><recording id="urn:uuid:rec-1"><requestor>SRC</requestor><type>selective</type></recording>
+<group id="urn:uuid:group-1" recording="urn:uuid:rec-1"><initiator>sip:8123</initiator></group>
+<session id="urn:uuid:session-1" group="urn:uuid:group-1"><start-time>2026-03-01T09:00:00+08:00</start-time></session>
+<participant id="urn:uuid:person-1" session="urn:uuid:session-1"><aor>sip:8123</aor>
+<send><id>urn:uuid:stream-1</id></send></participant>
+<participant id="urn:uuid:person-2" session="urn:uuid:session-1"><aor>sip:13800000123@isp.invalid;user=phone</aor>
+<send><id>urn:uuid:stream-1</id></send></participant>
+<stream id="urn:uuid:stream-1" session="urn:uuid:session-1"><label>1</label><mode>mixed</mode></stream>
+<extensiondata id="urn:uuid:x" parent="urn:uuid:session-1"><broadWorksRecordingMetadata version="1.0">
+<extTrackingID>77:1</extTrackingID><groupID>city-hall</groupID><callID>callhalf-5:0</callID><callType><origCall>
+<callingPartyNumber>sip:+868123@isp.invalid</callingPartyNumber></origCall></callType>
+</broadWorksRecordingMetadata></extensiondata></recording_metadata>"""
+
+
+async def test_broadworks_mixed(house: House, link: Link, tmp_path: Path) -> None:
+    """One line with both voices, under another label than the metadata's; an address that is a bare number."""
+    gateway = Gateway(house, link, contact="<sip:8123@{here};transport=udp>;src")
+    sdp = offer(audio(43010, "5"))
+    assert (await gateway.ask("INVITE", TYPE, body=body(MIXED, sdp))).status == 200
+    assert gateway.answer == [Line(True, "5", "recvonly")]
+    await gateway.speak(tmp_path, (400,))
+    call = await gateway.hang_up()
+    assert call.people == [("agent", "8123", ""), ("citizen", "13800000123", "")]
+    assert (call.agent, call.citizen) == ({400}, {400})
+    assert call.facts.flags == ("label 1 not in SDP", "label 5 not in metadata")
+    # The call's own group, not the one that its customer belongs to.
+    assert call.facts.group == "urn:uuid:group-1"

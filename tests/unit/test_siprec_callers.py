@@ -61,6 +61,9 @@ def test_metadata_names_the_conversation_between_the_headers() -> None:
     assert read_group(request(weak), Metadata(session="s", extensions={"gcid": "7"})).name == "7"
     assert read_group(request(), Metadata(session="s")).name == "s"
     assert read_group(request(("User-to-User", "04FA")), None) == Group()
+    # An extension may bring what others say in a header.
+    inside = Metadata(group="g", extensions={"ucid": "00FA080001015969A38F90;encoding=hex"})
+    assert read_group(request(), inside).name == "00001003451772326800"
 
 
 @pytest.mark.parametrize(
