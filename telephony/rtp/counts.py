@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from telephony.rtp.events import noise_types
 from telephony.rtp.placed import LOST, PAUSED, SUPPRESSED, Gap
 from telephony.rtp.playout import Playout
 from telephony.rtp.tracks import AGENT, CITIZEN, Track
@@ -39,6 +40,7 @@ def statistics(track: Track, playout: Playout | None, start_ms: float, pauses: S
         "strays": survey.strays + sum(source.strays for source in sources),
         "invalid": survey.invalid,
         "undecoded": {str(payload_type): count for payload_type, count in sorted(survey.undecoded.items())},
+        "comfort_noise": sum(survey.undecoded[number] for number in noise_types(stream.payload_types)),
         "undecodable": playout.undecodable,
         "rtcp": survey.rtcp,
         "jitter_ms": round(sum(source.jitter for source in sources) / max(1, in_order), 2),

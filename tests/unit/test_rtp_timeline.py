@@ -218,7 +218,7 @@ def test_events_and_comfort_noise_are_counted_and_not_heard(tmp_path: Path) -> N
     expected = sound.copy()
     expected[1600:2080] = 0
     assert np.array_equal(played, expected)
-    assert (counts["undecoded"], counts["lost"]) == ({"13": 1, "101": 2}, 0)
+    assert (counts["undecoded"], counts["comfort_noise"], counts["lost"]) == ({"13": 1, "101": 2}, 1, 0)
 
 
 def test_packet_lengths_may_change(tmp_path: Path) -> None:
