@@ -15,13 +15,13 @@ from tests.interop.scenario import Scenario
 
 
 def _free_ports(count: int) -> int:
-    """The first, even, of so many UDP ports in a row that nobody has bound."""
+    """The first, even, of so many ports in a row that nobody has bound, for UDP or TCP."""
     for first in range(random.randrange(40_000, 58_000) & ~1, 60_000, 2):
         with ExitStack() as bound:
             try:
                 for port in range(first, first + count):
-                    probe = bound.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    probe.bind(("127.0.0.1", port))
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        bound.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port))
             except OSError:
                 continue
             return first
