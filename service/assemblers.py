@@ -7,7 +7,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 from core.errors import Damaged
@@ -35,7 +35,9 @@ class Assemblers:
             self._free.put_nowait(lane)
 
     def close(self) -> None:
-        """End the idle processes; one at work ends with its call, or with this process."""
+        """End the processes, also those at work: what they would have written is written again another time."""
+        for child in active_children():
+            child.terminate()
         while not self._free.empty():
             self._free.get_nowait().shutdown(wait=False, cancel_futures=True)
 

@@ -34,8 +34,10 @@ POLL_SECONDS = 0.3
 LOOKING_SHARE = 20.0
 AWAY_SECONDS = 2.0
 ANSWERS_WITHIN = 10.0
-# For each lane, one call more than it can assemble: sealing mostly waits for the store and the database.
-CALLS_PER_LANE = 2
+# Sealing mostly waits, for the store and the database: a lane has several calls under way.
+CALLS_PER_LANE = 8
+# What is under way when the sealer is told to stop; the rest is done after the next start.
+STOP_SECONDS = 5.0
 DAMAGE_SHOWN_FOR = timedelta(days=1)
 
 
@@ -80,7 +82,10 @@ class Sealer:
                     self._begin(assemblers, lanes * CALLS_PER_LANE)
                     await self._wait()
             finally:
-                # What is under way may finish: a call sealed now need not be sealed again.
+                if self._running:
+                    await asyncio.wait(self._running, timeout=STOP_SECONDS)
+                for task in self._running:
+                    task.cancel()
                 await asyncio.gather(*self._running, return_exceptions=True)
                 assemblers.close()
 

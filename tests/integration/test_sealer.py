@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from multiprocessing import active_children
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +22,7 @@ from archive.house import Archive
 from archive.layout import REMAINS, software_version
 from archive.retrieve import read_object
 from archive.verify import verify_recording
-from core.alerts import CALL_STUCK, DATABASE_AWAY, SPOOL_DAMAGED, STORE_AWAY
+from core.alerts import BACKLOG, CALL_STUCK, DATABASE_AWAY, SPOOL_DAMAGED, STORE_AWAY
 from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
@@ -34,7 +36,9 @@ from service.sealer import CALLS_PER_LANE, Sealer
 from service.sealing import AUDIO_FILE
 from service.setbacks import NOTE_FILE, STUCK_AFTER, Setback
 from telephony.call import CLOSED, FACTS_FILE, SIGNALLING_DIR, CallFacts, Party
-from tests.servers import free_port
+from tests.conftest import missing
+from tests.servers import Missing, free_port
+from tests.small_disk import small_disk
 from tests.spools import STARTED, call, packets, tone, write_spool
 
 
@@ -168,7 +172,7 @@ async def test_a_setback_outlives_a_restart(archive: Archive, settings: Settings
 async def test_a_store_that_is_away_stops_the_line_and_counts_against_no_call(
     archive: Archive, settings: Settings
 ) -> None:
-    calls = [_closed_call(settings, f"call {number}") for number in range(8)]
+    calls = [_closed_call(settings, f"call {number}") for number in range(3 * CALLS_PER_LANE)]
     away = replace(archive, store=connect_store(f"s3://key:secret@127.0.0.1:{free_port()}/evidence?secure=false"))
     alarms = Alarms("sealer", utc_now)
     async with _sealing(away, settings, alarms):
@@ -179,9 +183,9 @@ async def test_a_store_that_is_away_stops_the_line_and_counts_against_no_call(
     await _run_until_empty(archive, replace(settings, assemblers=1))
     async with archive.database.read() as session:
         sealed = list(await session.scalars(select(Recording.id).order_by(Recording.sealed_at)))
-    # Oldest first, but for those that are under way together.
+    # Oldest first: a call is ahead only of those that are under way with it.
     assert len(sealed) == len(calls)
-    assert all(abs(sealed.index(facts.recording_id) - at) < CALLS_PER_LANE for at, facts in enumerate(calls))
+    assert all(sealed.index(facts.recording_id) > at - CALLS_PER_LANE for at, facts in enumerate(calls))
 
 
 async def test_a_database_that_is_away_stops_the_line(archive: Archive, settings: Settings) -> None:
@@ -219,6 +223,54 @@ async def test_what_cannot_be_read_is_sealed_as_it_is(archive: Archive, settings
     assert await read_object(archive, remains.id, actor="test", purpose="test") == b"no rtpdump at all"
     assert await verify_recording(archive, facts.recording_id) == []
     assert not directory.exists()
+
+
+async def test_calls_that_wait_too_long_are_an_alert(archive: Archive, settings: Settings) -> None:
+    facts = _closed_call(settings)
+    directory = settings.spool_dir / str(facts.recording_id)
+    Setback(1, utc_now() + timedelta(minutes=5), "Damaged", software_version()).save(directory)
+    alarms = Alarms("sealer", utc_now)
+    closed = (directory / FACTS_FILE).stat().st_mtime
+    os.utime(directory / FACTS_FILE, (closed - 60 * settings.backlog_alert_minutes,) * 2)
+    async with _sealing(archive, settings, alarms):
+        await _until(lambda: BACKLOG in alarms.standing)
+        (directory / NOTE_FILE).unlink()
+        await _until(lambda: not alarms.standing)
+
+
+async def test_a_decoder_that_dies_costs_one_try_of_one_call(archive: Archive, settings: Settings) -> None:
+    facts = _closed_call(settings)
+    directory = settings.spool_dir / str(facts.recording_id)
+    for stream in facts.streams:
+        (directory / stream.file).unlink()
+        write_spool(directory / stream.file, packets(tone(6 * 60_000)), started_at=STARTED)
+    other = _closed_call(settings)
+    async with _sealing(archive, replace(settings, assemblers=2)):
+        # Its temporary file shows that the process is at work.
+        await _until(lambda: any(path.name.startswith(AUDIO_FILE) for path in directory.iterdir()))
+        for child in active_children():
+            child.kill()
+        await _until(lambda: Setback.load(directory) is not None)
+        found = Setback.load(directory)
+        assert found is not None
+        assert found.error.startswith("the assembling process died over this call")
+        await _until(lambda: not spool.waiting(settings.spool_dir))
+    async with archive.database.read() as session:
+        sealed = {row.id: row.duration_ms for row in await session.scalars(select(Recording))}
+    assert sealed == {facts.recording_id: 6 * 60_000, other.recording_id: 2000}
+
+
+async def test_a_full_spool_is_drained_all_the_same(archive: Archive, tmp_path: Path) -> None:
+    try:
+        with small_disk(tmp_path / "disk", 16) as disk:
+            settings = replace(Settings(), data_dir=disk.path / "data")
+            calls = [_closed_call(settings) for _ in range(3)]
+            disk.fill(leave=0)
+            await _run_until_empty(archive, settings)
+    except Missing as reason:
+        missing(reason)
+    for facts in calls:
+        assert await verify_recording(archive, facts.recording_id) == []
 
 
 async def test_thousands_of_waiting_calls_are_read_once(tmp_path: Path) -> None:
