@@ -61,6 +61,8 @@ def test_finds_codecs_as_sdp_writes_them() -> None:
     assert find("PCMA/8000/2") is None
     assert find("OPUS/48000") is find("opus/48000/2") is find("opus")
     assert find("G722") is find("g722/8000")
+    assert find("G729a/8000") is find("G729AB") is find("G729")
+    assert find("G729D/8000") is find("G729E/8000") is None
     assert find("G722/16000") is None
     assert find("") is find("EVS/16000") is find("a/b/c/d") is None
 

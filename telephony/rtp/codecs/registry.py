@@ -37,11 +37,14 @@ _by_name: Mapping[str, Codec] = {
     for codec in reversed(CODECS)
     for name in (codec.encoding, f"{codec.encoding}/{codec.clock_rate}")
 }
+# What gateways write for a codec whose annexes change nothing in how it is decoded.
+_ALIASES = {"G729A": "G729", "G729B": "G729", "G729AB": "G729", "G723.1": "G723", "G7231": "G723", "GSM-FR": "GSM"}
 
 
 def find(rtpmap: str) -> Codec | None:
     """The codec of an rtpmap (``pcma/8000``, ``PCMA/8000/1``) or of a bare encoding name, or ``None``."""
     name, clock_rate, channels = (*rtpmap.upper().split("/"), "", "")[:3]
+    name = _ALIASES.get(name, name)
     codec = _by_name.get(f"{name}/{clock_rate}") if clock_rate else _by_name.get(name)
     # Opus always says two channels, whatever it carries (RFC 7587 §7).
     return codec if codec is OPUS or channels in ("", "1") else None
