@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 RECORDING, CLOSED = "recording", "closed"
-AGENT, CITIZEN, UNKNOWN = "agent", "citizen", "unknown"
+AGENT, CITIZEN, MIXED, UNKNOWN = "agent", "citizen", "mixed", "unknown"
 FACTS_FILE = "call.json"
 _NEW_FACTS = FACTS_FILE + ".new"
 SIGNALLING_DIR = "signalling"
@@ -59,7 +59,7 @@ class Key:
 @dataclass(frozen=True)
 class Stream:
     """One audio m-line: its SDP label, the payload types agreed (``{"8": "PCMA/8000"}``), the party that speaks in it
-    (``agent``, ``citizen`` or ``unknown``) and its file in the spool directory."""
+    (``agent``, ``citizen``, ``mixed``: both at once, or ``unknown``) and its file in the spool directory."""
 
     label: str
     index: int

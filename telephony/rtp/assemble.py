@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from telephony.call import CallFacts
+from telephony.call import MIXED, CallFacts
 from telephony.rtp.codecs import SAMPLE_RATE, Samples
 from telephony.rtp.counts import Span, flags, missing_parties, statistics
 from telephony.rtp.flac import write_flac
@@ -106,9 +106,11 @@ def _stretches(voices: Sequence[_Voice], start: int, stop: int, stretch: int) ->
 
 
 def _channel(voices: Sequence[_Voice], role: str) -> list[Playout]:
-    """Who is heard in the channel of ``role``: its party, and everybody who is neither agent nor citizen."""
-    other = CITIZEN if role == AGENT else AGENT
-    return [voice.playout for voice in voices if voice.role != other]
+    """Who is heard in the channel of ``role``: its party, and everybody who is neither agent nor citizen.  A stream in
+    which both speak repeats the party that has one of its own, and is left out there."""
+    alone = any(voice.role == role for voice in voices)
+    left_out = (CITIZEN if role == AGENT else AGENT, *((MIXED,) if alone else ()))
+    return [voice.playout for voice in voices if voice.role not in left_out]
 
 
 def _mix(voices: Sequence[Samples], length: int) -> Samples:

@@ -7,7 +7,8 @@ The rule, first match wins:
    matches and at least one does not.
 3. Who already had a role keeps it; one person alone is a citizen where there are patterns and none matches; otherwise
    the first participant who sends is the agent and the others are citizens.
-4. A stream has the role that all who ever sent in it share; with senders of both roles it is ``unknown`` (mixed audio).
+4. A stream has the role that all who ever sent in it share; it is ``mixed`` when senders of both roles are in it now,
+   ``unknown`` when it carried one and then the other.
 5. Of two streams, one that is nobody's is the other party's; two that are nobody's, in order of label (of m-line,
    where labels are no numbers), belong to the two parties in metadata order, or to agent and citizen where no party
    is known; the call is flagged.
@@ -18,7 +19,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from telephony.call import AGENT, CITIZEN, UNKNOWN, Party
+from telephony.call import AGENT, CITIZEN, MIXED, UNKNOWN, Party
 from telephony.siprec.callers import numbers_in
 from telephony.siprec.snapshot import Metadata, Participant, without_dummies
 
@@ -67,7 +68,7 @@ def bind(
     now = {key: _speaking(told, people, label, (speakers or {}).get(key)) for key, label in labels.items()}
     past = before.spoke if before else {}
     spoke = {**past, **{key: past.get(key, frozenset()) | ids for key, ids in now.items()}}
-    roles = {key: _shared(known, spoke[key]) for key in labels}
+    roles = {key: MIXED if _both(known, now[key]) else _shared(known, spoke[key]) for key in labels}
     changed = any(
         UNKNOWN not in (one := _shared(known, past.get(key, frozenset())), other := _shared(known, now[key]))
         and one != other
@@ -130,6 +131,10 @@ def _speaking(told: Metadata, people: Sequence[Participant], label: str, alone: 
     return frozenset(one.id for one in told.speakers(label)) if label else frozenset()
 
 
+def _both(known: Mapping[str, str], ids: Collection[str]) -> bool:
+    return {AGENT, CITIZEN} <= {known.get(identity) for identity in ids}
+
+
 def _shared(known: Mapping[str, str], ids: Collection[str]) -> str:
     roles = {known[identity] for identity in ids if identity in known}
     return roles.pop() if len(roles) == 1 else UNKNOWN
@@ -140,7 +145,7 @@ def _assumed(
 ) -> dict[Key, str]:
     if len(nobodys) == 1:
         (other,) = (roles[key] for key in labels if key not in nobodys)
-        return {nobodys[0]: CITIZEN if other == AGENT else AGENT} if other != UNKNOWN else {}
+        return {nobodys[0]: CITIZEN if other == AGENT else AGENT} if other in (AGENT, CITIZEN) else {}
     places = {key: place for place, key in enumerate(labels)}
     by_label = sorted(labels, key=lambda key: _label_order(places[key], labels[key]))
     return dict(zip(by_label, order if sorted(order) == [AGENT, CITIZEN] else (AGENT, CITIZEN), strict=True))

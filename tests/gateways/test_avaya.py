@@ -52,5 +52,25 @@ async def test_avaya(house: House, link: Link, tmp_path: Path) -> None:
     await call_with(house, link, tmp_path, "complete")
 
 
+async def test_avaya_with_a_third_line_that_holds_both(house: House, link: Link, tmp_path: Path) -> None:
+    """Each party has a line of its own: the mixed one would only repeat them."""
+    gateway = Gateway(house, link)
+    lines = [audio(44010, "10"), audio(44012, "20"), audio(44014, "30")]
+    third = '<stream stream_id="av-s3"><label>30</label></stream>' + "".join(
+        f'<participantstreamassoc participant_id="av-p{n}"><send>av-s3</send></participantstreamassoc>' for n in (1, 2)
+    )
+    metadata = REAL.format(mode="complete").replace("</recording>", third + "</recording>").encode()
+    body = parts(
+        (f"Content-Type: {SDP}", offer(*lines)),
+        ("Content-Type: application/rs-metadata+xml", metadata),
+        boundary="av",
+    )
+    assert (await gateway.ask("INVITE", TYPE, body=body)).status == 200
+    await gateway.speak(tmp_path, (400, 700, 1000))
+    call = await gateway.hang_up()
+    assert [stream.role for stream in call.facts.streams] == ["citizen", "agent", "mixed"]
+    assert (call.citizen, call.agent, call.facts.flags) == ({400}, {700}, ())
+
+
 async def test_avaya_completes_its_metadata_in_parts(house: House, link: Link, tmp_path: Path) -> None:
     await call_with(house, link, tmp_path, "partial")

@@ -43,6 +43,6 @@ async def test_metaswitch(house: House, link: Link, tmp_path: Path) -> None:
     await gateway.speak(tmp_path, (1000,))
     call = await gateway.hang_up()
     assert call.people == [("agent", "8102", "坐席 孙"), ("citizen", "+8613800000102", "")]
-    assert [stream.role for stream in call.facts.streams] == ["unknown"]
+    assert [stream.role for stream in call.facts.streams] == ["mixed"]
     assert (call.agent, call.citizen) == ({400, 1000}, {400, 1000})
     assert call.facts.flags == ()

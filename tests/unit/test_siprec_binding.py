@@ -39,9 +39,9 @@ def test_two_agents_and_a_citizen() -> None:
     assert binding.flags == ()
 
 
-def test_a_mixed_stream_is_nobodys() -> None:
+def test_a_mixed_stream_is_both_parties() -> None:
     binding = bind({0: "3"}, metadata(person("8001", "m"), person("13900000001", "m")), AGENTS)
-    assert dict(binding.roles) == {0: "unknown"}
+    assert dict(binding.roles) == {0: "mixed"}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_other_of_two_streams_is_the_other_partys() -> None:
     assert binding.flags == ("label 2 not in metadata", ROLES_ASSUMED)
     both = Metadata((person("8001", "a"), person("13900000001", "a")), {"a": "1"})
     mixed = bind({0: "1", 1: "2"}, both, AGENTS)
-    assert dict(mixed.roles) == {0: "unknown", 1: "unknown"}
+    assert dict(mixed.roles) == {0: "mixed", 1: "unknown"}
 
 
 def test_a_number_from_elsewhere_is_nobody_elses() -> None:

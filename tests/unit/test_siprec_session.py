@@ -112,7 +112,7 @@ def test_any_tree_of_plausible_elements_is_read_bound_and_merged(
     for metadata in (*found, *(one.updated(other) for one in found for other in found)):
         before = bind({"x": "1", "y": "a"}, metadata, (), callers=Metadata(), before=before)
         assert set(before.roles) == {"x", "y"}
-        assert set(before.roles.values()) <= {"agent", "citizen", "unknown"}
+        assert set(before.roles.values()) <= {"agent", "citizen", "mixed", "unknown"}
 
 
 @given(st.sampled_from(["", "application/sdp", "multipart/mixed;boundary=b", "text/xml"]), st.binary(max_size=200))
