@@ -105,7 +105,7 @@ async def test_a_restart_clears_what_no_longer_stands_and_only_its_own(database:
     assert sorted(left) == [("recorder", "recorder-2"), ("sealer", "recorder-1")]
 
 
-async def _until(reached: Callable[[], bool]) -> None:
+async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not reached():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.02)
@@ -131,7 +131,7 @@ async def test_a_database_that_is_away_is_an_alert_and_stops_no_heart(tmp_path: 
     nowhere = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none")
     alarms = Alarms("recorder", Clock())
     async with beating(nowhere, "recorder", Clock(), alarms):
-        await _until(lambda: alarms.standing == (DATABASE_AWAY,))
+        await until(lambda: alarms.standing == (DATABASE_AWAY,))
     await nowhere.close()
 
 
