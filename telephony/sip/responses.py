@@ -95,9 +95,9 @@ def refuse_method(request: Request) -> Reply | None:
 
 
 def refuse_extension(request: Request) -> Reply | None:
-    """420 for what the peer requires and we do not know (§8.2.2.3)."""
+    """420 for what the peer requires and we do not know (§8.2.2.3); whoever wants to end a call is let go."""
     unknown = [option for option in request.values("Require") if option.lower() not in _TOLERATED]
-    if not unknown or request.method in ("ACK", "CANCEL"):
+    if not unknown or request.method in ("ACK", "CANCEL", "BYE"):
         return None
     return Reply(420, (("Unsupported", ", ".join(unknown)),))
 

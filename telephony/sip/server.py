@@ -72,7 +72,7 @@ class Server:
             refusal = refuse_broken(message)
             return [Send(flow, bytes(refusal))] if refusal else []
         if request.method == "ACK":
-            self._receive_ack(request, key, flow, now)
+            self._receive_ack(request, key, reply_to, now)
             return []
         repeated = self._incoming.repeated(key, now)
         if repeated is not None:
@@ -123,7 +123,8 @@ class Server:
     def _serve(self, request: Request, key: Key, flow: Flow, reply_to: Flow, now: float) -> list[Send]:
         tag = self._new_tag()
         try:
-            reply, dialog = self._answer(request, key, tag, flow, now)
+            # What we ask within a dialog takes the way of our answers: some gateways listen where they do not send.
+            reply, dialog = self._answer(request, key, tag, reply_to, now)
         except ValueError:
             reply, dialog = Reply(400), None
         if request.method == "CANCEL" and reply.status == 200:
@@ -182,8 +183,9 @@ class Server:
         try:
             dialog = dialog.follow(request, flow)
         except ValueError:
-            # §12.2.2 and §14.2: it came after a later one.
-            return Reply(500, RETRY), dialog
+            if request.method != "BYE":
+                # §12.2.2 and §14.2: it came after a later one.  A BYE means the same whenever it comes.
+                return Reply(500, RETRY), dialog
         self._dialogs.keep(dialog)
         self._application.heard(dialog)
         refusal = refuse_within(request) or self._refuse_crossing(dialog, request)

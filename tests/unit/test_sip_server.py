@@ -175,7 +175,8 @@ def test_without_an_ack_the_application_decides(ends: bool) -> None:
         bye = parse(sent[0].data)
         assert isinstance(bye, Request)
         assert (bye.uri, bye.sender.tag, bye.recipient.tag) == ("sip:g@gw:5070", response.recipient.tag, "1")
-        assert sent[0].flow == FLOW
+        # The gateway sends from one port and listens at another, as its Via says.
+        assert sent[0].flow == Flow("UDP", "192.0.2.1", 5070)
 
 
 def test_our_bye_is_repeated_until_answered() -> None:
@@ -277,6 +278,22 @@ def test_requests_out_of_order_within_a_dialog_are_refused() -> None:
     (late,) = peer.send(peer.text("INVITE", number=8))
     assert (late.status, late.get("Retry-After")) == (500, "10")
     assert "changed INVITE" not in peer.calls.log
+
+
+def test_requests_of_ours_follow_the_gateway() -> None:
+    peer = Peer()
+    peer.call()
+    assert peer.server.probe(("c", peer.to_tag, "1"), 1.0)[0].flow == Flow("UDP", "192.0.2.1", 5070)
+    peer.send(peer.text("UPDATE", branch="u;rport", number=3), 2.0, Flow("UDP", "192.0.2.7", 1234))
+    (bye,) = peer.server.hang_up(("c", peer.to_tag, "1"), 3.0)
+    assert bye.flow == Flow("UDP", "192.0.2.7", 1234)
+
+
+def test_a_bye_ends_the_call_whatever_is_wrong_with_it() -> None:
+    peer = Peer()
+    peer.call()
+    assert [one.status for one in peer.send(peer.text("BYE", "Require: gruu", number=1))] == [200]
+    assert peer.calls.log[-1] == "ended"
 
 
 def test_outside_any_dialog_only_a_call_can_begin() -> None:
