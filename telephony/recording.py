@@ -69,7 +69,11 @@ class Recording:
         """A dialog has ended, its streams close; True while others still bring the call."""
         leg = self._legs.pop(key)
         leg.close()
-        self._left.append(leg)
+        if leg.streams:
+            self._left.append(leg)
+        else:
+            # It was refused for want of ports: nothing of it is in the recording.
+            self.facts = replace(self.facts, dialogs=self.facts.dialogs[: leg.number])
         self._follow_hold("BYE", at)
         self._settle()
         return bool(self._legs)

@@ -111,6 +111,7 @@ async def test_a_leg_for_which_there_is_no_port_leaves_the_other_alone(tmp_path:
         assert (await far.ask("INVITE", KIND, body=offer(audio(46022)))).status == 503
         (running,) = house.recorder.calls
         assert (len(running.streams), house.capture.open_ports) == (1, 1)
+        assert running.dialogs == (near.call_id,)
         await near.speak(tmp_path, (400,))
         call = await near.hang_up()
         assert (call.people, call.agent, call.citizen) == (PEOPLE, {400}, set())

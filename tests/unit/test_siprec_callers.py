@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.sip.message import Request
+from telephony.sip.message import Request, decode
 from telephony.siprec.callers import Group, numbers_in, read_callers, read_group
 from telephony.siprec.metadata import parse_metadata
 from telephony.siprec.snapshot import Metadata
@@ -33,6 +33,12 @@ def test_headers_are_believed_in_order() -> None:
 @pytest.mark.parametrize("value", ["<sip:sbc@x>", "<sip:x>", "anonymous", '"no end <sip:1@x>', "<sip:10.0.0.1>", ""])
 def test_what_is_no_number_names_nobody(value: str) -> None:
     assert numbers(("From", value), ("P-Asserted-Identity", value), ("X-Cisco-Id", value)) == []
+
+
+def test_names_are_read_in_gbk() -> None:
+    raw = '"王五" <sip:13800000001@x>'.encode("gbk")
+    (one,) = read_callers(request(("From", decode(raw)))).people.participants
+    assert (one.name, one.number) == ("王五", "13800000001")
 
 
 def test_compact_from_is_from() -> None:
