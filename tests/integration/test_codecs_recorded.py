@@ -8,10 +8,9 @@ import pytest
 import soundfile
 
 from core.errors import Refused
-from core.settings import Address, PortRange
+from core.settings import Address
 from telephony.call import CallFacts
 from telephony.rtp.assemble import Assembly, assemble
-from telephony.rtp.capture import Capture
 from telephony.rtp.packetize import Key, Part
 from telephony.rtp.sender import Sender, run_together
 from telephony.simulator import place_call
@@ -62,18 +61,16 @@ async def test_a_call_in_any_codec(tmp_path: Path, codec: str, native_rate: int,
 
 @pytest.mark.parametrize("packet_ms", [10, 60])
 async def test_the_codec_changes_in_the_middle_of_a_call(tmp_path: Path, packet_ms: int) -> None:
-    capture = Capture(HOST, PortRange(24300, 24399), interval=0.02)
-    capture.start()
-    ports = [capture.open(tmp_path / f"{index}.rtpdump") for index in range(2)]
     changing = [Part(1.2, "G722"), Part(2.4, "PCMU")]
-    senders = [
-        Sender(WIDE, (HOST, ports[0]), codec="PCMA", then=changing, packet_ms=packet_ms),
-        Sender(WIDE, (HOST, ports[1]), codec="G722", keys=[Key(0.25, "1")], packet_ms=20),
-    ]
-    await run_together(senders)
-    for port in ports:
-        capture.close(port)
-    await capture.stop()
+    async with open_house(tmp_path) as house:
+        ports = [house.capture.open(tmp_path / f"{index}.rtpdump") for index in range(2)]
+        senders = [
+            Sender(WIDE, (HOST, ports[0]), codec="PCMA", then=changing, packet_ms=packet_ms),
+            Sender(WIDE, (HOST, ports[1]), codec="G722", keys=[Key(0.25, "1")], packet_ms=20),
+        ]
+        await run_together(senders)
+        for port in ports:
+            house.capture.close(port)
     facts = call("agent", "citizen")
     agreed = {"8": "PCMA/8000", "9": "G722/8000", "0": "PCMU/8000", "101": "telephone-event/8000"}
     facts = replace(facts, streams=tuple(replace(stream, payload_types=agreed) for stream in facts.streams))
