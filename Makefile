@@ -55,6 +55,9 @@ bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
 bench-codecs: .venv/.dev ## how fast each codec decodes: times real time
 	@$(BIN)/python -m benchmarks.codecs $(ARGS)
 
+bench-seal: .venv/.dev ## closed calls sealed per second by the real sealer, on both databases and stores
+	@$(BIN)/python -m benchmarks.seal $(ARGS)
+
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
