@@ -321,7 +321,7 @@ async def test_mutilated_requests_never_stop_the_service(
     """Whole INVITEs with bytes changed, cut and doubled at random: any answer will do, an exception will not."""
     chance = random.Random(2026)
     body = multipart(("application/sdp", SDP), ("application/rs-metadata+xml", METADATA))
-    async with open_house(tmp_path, ports=PortRange(24000, 24399)) as house:
+    async with open_house(tmp_path, ports=PortRange(25000, 25799)) as house:
         for number in range(150):
             link = await Link.open(house.address, transport)
             whole = Gateway(link, f"fuzz{number}").request("INVITE", "Subject: x", body=body, kind=MIXED)
