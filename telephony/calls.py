@@ -119,16 +119,18 @@ class Calls:
         told = self._read(request)
         if isinstance(told, Reply):
             return told
+        # Without an offer a re-INVITE asks for ours, an UPDATE for nothing (RFC 3261 §14.2, RFC 3311 §5.2).
+        asked = told.offer is None and request.method == "INVITE"
         try:
             recording.apply(dialog.key, told, self._clock())
+            if asked:
+                recording.offer(dialog.key)
         except Unavailable as error:
             log.error("change of a call refused", extra={"facts": {**log_facts(recording.facts), "why": _why(error)}})
             return Reply(503, RETRY)
         self._tie(recording)
         self._store(recording, dialog.key, told)
-        # Without an offer a re-INVITE asks for ours, an UPDATE for nothing (RFC 3261 §14.2, RFC 3311 §5.2).
-        asked = told.offer is not None or request.method == "INVITE"
-        return self._description(recording, dialog, told) if asked else Reply(200)
+        return self._description(recording, dialog, told) if asked or told.offer is not None else Reply(200)
 
     def acknowledged(self, dialog: Dialog, request: Request) -> None:
         recording = self._recordings.get(dialog.key)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from core.errors import Unavailable
 from telephony.call import UNKNOWN, Stream
 from telephony.rtp.srtp import Protection
-from telephony.sip.answer import answer
-from telephony.sip.crypto import Agreement, agree
+from telephony.sip.answer import answer, offer_again
+from telephony.sip.crypto import Agreement, accepted, agree, renewed
 from telephony.sip.message import readable
 from telephony.sip.offer import offer
 from telephony.sip.sdp import Description, Media
@@ -45,6 +45,9 @@ class Leg:
         self._labels: dict[int, str] = {}
         # What open streams are protected with.
         self._agreed: dict[int, Agreement | None] = {}
+        # What the gateway said last, and the keys in an offer of ours that waits for its answer.
+        self._told: Description | None = None
+        self._pending: dict[int, Agreement] = {}
         self.offered: frozenset[str] = frozenset()
         # Why the gateway sends nothing now; empty while any stream flows.
         self.held = ""
@@ -74,10 +77,7 @@ class Leg:
         wanted = _wanted(offered)
         agreed = {index: self._agree(index, media) for index, media in wanted.items()}
         fresh = self._open_streams({at: media for at, media in wanted.items() if at not in self._open}, agreed, taken)
-        for stream in (one for one in self.streams if self.is_open(one) and one.index in wanted):
-            if agreed[stream.index] is not self._agreed.get(stream.index):
-                self._ports.protect(stream.port, _protection(agreed[stream.index]))
-        self._agreed = agreed
+        self._protect(agreed)
         self._settle(offered, wanted, fresh)
         self._version += 1
         self.sdp = answer(
@@ -90,23 +90,58 @@ class Leg:
         )
 
     def offer(self, taken: Collection[str]) -> None:
-        """Open one audio stream, unless some are open, and make an offer of ours (RFC 3261 §13.2.1, delayed offer)."""
+        """Make an offer of ours: of what is open, or of one audio stream (RFC 3261 §13.2.1, delayed offer)."""
         if not self._open:
             (stream,) = self._open_streams({0: None}, {}, taken).values()
-            self.streams, self._open = (*self.streams, stream), {0: stream.file}
-        self._version += 1
+            self.streams, self._open, self._told = (*self.streams, stream), {0: stream.file}, None
+        self._pending = {index: renewed(one) for index, one in self._agreed.items() if one}
+        # What says nothing new keeps its version (RFC 3264 §8).
+        if self._offer() != self.sdp:
+            self._version += 1
+            self.sdp = self._offer()
+
+    def _offer(self) -> bytes:
         ports = {stream.index: stream.port for stream in self.streams if self.is_open(stream)}
-        lines = [ports.get(index, 0) for index in range(max(ports) + 1)]
-        self.sdp = offer(lines, self._host, session_id=self._session_id, version=self._version)
+        if self._told is None:
+            lines = [ports.get(index, 0) for index in range(max(ports) + 1)]
+            return offer(lines, self._host, session_id=self._session_id, version=self._version)
+        return offer_again(
+            self._told,
+            ports,
+            self._host,
+            session_id=self._session_id,
+            version=self._version,
+            agreed=self._pending,
+        )
 
     def answered(self, answering: Description) -> None:
-        """Follow the answer to our offer: its payload types and labels; what it refuses is closed."""
-        self._settle(answering, {at: media for at, media in _wanted(answering).items() if at in self._open}, {})
+        """Follow the answer to our offer: its payload types, labels and keys; what it refuses is closed."""
+        media = (self._named(index, one) for index, one in enumerate(answering.media))
+        answering = replace(answering, media=tuple(media))
+        wanted = {index: one for index, one in _wanted(answering).items() if index in self._open}
+        agreed = {
+            index: accepted(self._pending[index], one.cryptos, one.place) if index in self._pending else None
+            for index, one in wanted.items()
+        }
+        self._protect(agreed)
+        self._settle(answering, wanted, {})
+
+    def _named(self, index: int, media: Media) -> Media:
+        """An answer that repeats no label means the stream as it was named before."""
+        known = self._labels.get(index, "")
+        return media if media.label or not known else replace(media, attributes=(*media.attributes, ("label", known)))
+
+    def _protect(self, agreed: dict[int, Agreement | None]) -> None:
+        for stream in (one for one in self.streams if self.is_open(one) and one.index in agreed):
+            if agreed[stream.index] is not self._agreed.get(stream.index):
+                self._ports.protect(stream.port, _protection(agreed[stream.index]))
+        self._agreed, self._pending = agreed, {}
 
     def _settle(self, told: Description, wanted: Mapping[int, Media], fresh: Mapping[int, Stream]) -> None:
         for index in [index for index in self._open if index not in wanted]:
             self._close_stream(index)
         self._open |= {index: stream.file for index, stream in fresh.items()}
+        self._told = told
         self._labels = {index: readable(media.label) for index, media in wanted.items()}
         self.offered = frozenset(readable(media.label) for media in told.media)
         self.streams = tuple(

@@ -1,6 +1,7 @@
 """Answers of a recording server (RFC 3264 §6, RFC 7866 §7.1): what can be recorded is taken, all else refused."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from telephony.sip.crypto import Agreement
 from telephony.sip.sdp import Attributes, Description, Media, family
@@ -25,12 +26,40 @@ def answer(
 
     The bytes hold keys: to be sent, not to be kept.
     """
-    keys = agreed or {}
-    media = (
-        _take(one, ports[index], host, keys.get(index)) if ports.get(index) and one.recordable() else _refuse(one, host)
-        for index, one in enumerate(offer.media)
+    media = _lines(offer, ports, host, agreed or {})
+    return bytes(Description(_origin(host, session_id, version), media, host))
+
+
+def offer_again(
+    told: Description,
+    ports: Mapping[int, int],
+    host: str,
+    *,
+    session_id: int,
+    version: int,
+    agreed: Mapping[int, Agreement | None],
+) -> bytes:
+    """What is in force, as an offer of ours: for a gateway that asks in the middle of a call (RFC 3261 §14.2).
+
+    ``told`` is what it last said.  Lines keep their places and payload types (RFC 3264 §8); a hold may end.
+    """
+    media = (replace(one, direction="recvonly") if one.port else one for one in _lines(told, ports, host, agreed))
+    return bytes(Description(_origin(host, session_id, version), tuple(media), host))
+
+
+def _origin(host: str, session_id: int, version: int) -> str:
+    return f"huiyin {session_id} {version} IN {family(host)} {host}"
+
+
+def _lines(
+    told: Description, ports: Mapping[int, int], host: str, agreed: Mapping[int, Agreement | None]
+) -> tuple[Media, ...]:
+    return tuple(
+        _take(one, ports[index], host, agreed.get(index))
+        if ports.get(index) and one.recordable()
+        else _refuse(one, host)
+        for index, one in enumerate(told.media)
     )
-    return bytes(Description(f"huiyin {session_id} {version} IN {family(host)} {host}", tuple(media), host))
 
 
 def _refuse(media: Media, host: str) -> Media:

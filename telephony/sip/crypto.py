@@ -143,15 +143,36 @@ def agree(
         return before
     services = tuple(one for one in _SERVICES if one in best.parameters)
     ours = Crypto(best.tag, best.suite, Crypto.fresh(best.suite).keys, services)
-    protection = Protection(
-        best.suite,
-        best.keys,
+    return Agreement(best, ours, place, _protection(best, ours, before.protection if before else None))
+
+
+def renewed(agreement: Agreement) -> Agreement:
+    """For an offer of ours in the middle of a call: the same terms with another key of ours."""
+    ours = agreement.ours
+    return replace(agreement, ours=replace(ours, keys=Crypto.fresh(ours.suite).keys))
+
+
+def accepted(offered: Agreement, answered: Sequence[Crypto], place: tuple[str, int] | None) -> Agreement | None:
+    """What the answer to our offer of ``offered`` makes of it; ``None`` where it takes no key."""
+    ours = offered.ours
+    same = (one for one in answered if one.usable and (one.tag, one.suite) == (ours.tag, ours.suite))
+    theirs = next(same, None)
+    if theirs is None:
+        return None
+    protection = _protection(theirs, ours, offered.protection)
+    return Agreement(theirs, ours, place or offered.place, protection)
+
+
+def _protection(theirs: Crypto, ours: Crypto, former: Protection | None) -> Protection:
+    """Both sides have the same services: the answer repeats the offer's."""
+    return Protection(
+        ours.suite,
+        theirs.keys,
         ours.keys[0].material,
-        open_rtp=best.open_rtp,
-        open_rtcp=best.open_rtcp,
-        former=before.protection if before else None,
+        open_rtp=ours.open_rtp,
+        open_rtcp=ours.open_rtcp,
+        former=former,
     )
-    return Agreement(best, ours, place, protection)
 
 
 def redacted(body: bytes) -> bytes:

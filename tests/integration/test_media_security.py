@@ -236,6 +236,39 @@ async def test_a_pause_longer_than_the_numbers_last(house: House, gateway: Gatew
     assert (counts["paused_packets"], counts["unauthentic_packets"]) == (6, 0)
 
 
+async def test_our_own_offer_in_the_middle_of_a_call(house: House, gateway: Gateway) -> None:
+    first, second = Crypto.fresh(CM_80, 4), Crypto.fresh(CM_80, 4)
+    held = offer(secured(first, "RTP/SAVP", "a=rtcp-mux", "a=inactive"), "RTP/AVP", "x")
+    line, open_line, refused = media(await gateway.call(body=held))
+    gateway.number += 1
+    gateway.send("INVITE")
+    response = await gateway.hear()
+    assert isinstance(response, Response)
+    ours, open_ours, refused_ours = media(response)
+    # The same places, payload types and suite; a key of ours that was never used; the hold may end.
+    assert (ours.port, ours.profile, ours.label, ours.mux, ours.direction) == (
+        line.port,
+        "RTP/SAVP",
+        "1",
+        True,
+        "recvonly",
+    )
+    assert (open_ours.port, open_ours.cryptos, open_ours.label) == (open_line.port, (), "2")
+    assert (refused.port, refused_ours.port, refused_ours.profile) == (0, 0, "x")
+    (key,) = ours.cryptos
+    assert (key.tag, key.suite) == (4, CM_80)
+    assert key.keys != line.cryptos[0].keys
+    # The answer has a new key and no label.
+    answer = offer(secured(second, "RTP/SAVP", "a=rtcp-mux"), "RTP/AVP", "x")
+    gateway.send("ACK", body="".join(f"{one}\r\n" for one in answer.splitlines() if "label" not in one))
+    await gateway.ask("OPTIONS")
+    send(line.port, model(second).protect(rtp(1)), model(first).protect(rtp(2)))
+    send(open_line.port, rtp(3))
+    facts, directory = await hang_up(house, gateway)
+    assert (spooled(directory, "1")[0], spooled(directory, "2")[0]) == ([rtp(1), rtp(2)], [rtp(3)])
+    assert [(one.label, one.protection) for one in facts.streams] == [("1", CM_80), ("2", "")]
+
+
 async def test_what_is_authenticated_and_not_encrypted(house: House, gateway: Gateway) -> None:
     key = Crypto.fresh(CM_80)
     bare = Crypto(key.tag, key.suite, key.keys, ("UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP"))
