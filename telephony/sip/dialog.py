@@ -1,6 +1,6 @@
 """Dialogs as the called side keeps them (RFC 3261, section 12)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.settings import Address as Endpoint
 from telephony.sip.header import Address
@@ -11,12 +11,14 @@ DialogKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Flow:
-    """Where a message came from, so that answers go back the same way: ``connection`` numbers a TCP connection."""
+    """Where a message came from, so that answers go back the same way: ``connection`` numbers a TCP connection, and
+    ``listens`` is the port at which its peer says that it can be called back."""
 
     transport: str
     host: str
     port: int
     connection: int = 0
+    listens: int = field(default=0, compare=False)
 
     @property
     def reliable(self) -> bool:

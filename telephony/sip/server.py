@@ -243,6 +243,8 @@ def _carries_offer(request: Request) -> bool:
 def _reply_flow(request: Request, flow: Flow) -> Flow:
     """Where a response goes: back on the connection; over UDP to the source address, at the port that the sender
     named unless it asked for ``rport`` (§18.2.2, RFC 3581).  ``maddr`` is not followed: it lets strangers aim us."""
-    if flow.reliable or request.via.parameter("rport") is not None:
+    if flow.reliable:
+        return replace(flow, listens=flow.listens or request.via.port or 5060)
+    if request.via.parameter("rport") is not None:
         return flow
     return replace(flow, port=request.via.port or 5060)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from core.errors import Unavailable
 from core.settings import Address
+from telephony.sip.callback import CallBacks
 from telephony.sip.connections import Connections, Limits
 from telephony.sip.dialog import Flow
 from telephony.sip.message import Message, StreamParser, parse
@@ -48,6 +49,7 @@ class Listeners:
         self._core, self._certificate = core, certificate
         self._udp: asyncio.DatagramTransport | None = None
         self._connections = Connections(self.on_message, admits, limits or Limits())
+        self._call_backs = CallBacks(self.on_message)
         self._timer: asyncio.TimerHandle | None = None
         self._dropped = 0
         self.tls_address: Address | None = None
@@ -86,15 +88,19 @@ class Listeners:
             self._timer.cancel()
         if self._udp is not None:
             self._udp.close()
+        await self._call_backs.close()
         await self._connections.close()
 
     def send(self, sends: Iterable[Send]) -> None:
-        """Send now; what a closed connection would have carried is lost, as a datagram may be."""
+        """Send now; what a closed connection would have carried is lost, as a datagram may be, unless the peer can be
+        called back."""
         for one in sends:
             if not one.flow.reliable:
                 if self._udp is not None and not self._udp.is_closing():
                     self._udp.sendto(one.data, (one.flow.host, one.flow.port))
-            elif not self._connections.send(one.flow.connection, one.data):
+            elif not (
+                self._connections.send(one.flow.connection, one.data) or self._call_backs.send(one.flow, one.data)
+            ):
                 facts = {"peer": one.flow.host, "transport": one.flow.transport, "octets": len(one.data)}
                 log.info("not sent: the peer's connection is closed", extra={"facts": facts})
         self._set_timer()
