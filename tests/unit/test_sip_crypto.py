@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from telephony.rtp.packet import RtpPacket
 from telephony.rtp.srtp import SUITES, MasterKey
-from telephony.sip.crypto import Agreement, Crypto, agree, redacted
+from telephony.sip.crypto import Agreement, Crypto, accepted, agree, redacted, renewed
 from tests.srtp_model import Sender
 
 CM_80, CM_32, CM_256, GCM_128, GCM_256 = (
@@ -167,6 +167,26 @@ def test_the_same_key_goes_on_and_a_new_one_begins() -> None:
     resumed = taken(line, before=begun_on_hold)
     assert resumed
     assert (resumed.ours, resumed.protection, resumed.place) == (begun_on_hold.ours, begun_on_hold.protection, PLACE)
+
+
+def test_the_answer_to_an_offer_of_ours() -> None:
+    packet, late = (bytes(RtpPacket(8, sequence, 2, 3, bytes(160))) for sequence in (2, 1))
+    before = taken(f"3 {CM_80} inline:{encoded()} UNENCRYPTED_SRTCP")
+    assert before
+    offering = renewed(before)
+    assert (offering.ours.tag, offering.ours.suite, offering.ours.parameters) == (3, CM_80, ("UNENCRYPTED_SRTCP",))
+    assert offering.ours.keys != before.ours.keys
+    assert (offering.offered, offering.protection) == (before.offered, before.protection)
+    theirs = Crypto(3, CM_80, Crypto.fresh(CM_80).keys, ("UNENCRYPTED_SRTCP",))
+    others = (Crypto.fresh(CM_80, 4), Crypto.fresh(CM_32, 3), Crypto(3, CM_80, (MasterKey(b"short"),)))
+    after = accepted(offering, [*others, theirs], None)
+    assert after
+    assert (after.offered, after.ours, after.place) == (theirs, offering.ours, PLACE)
+    assert after.protection.unprotect(Sender(CM_80, theirs.keys[0].material).protect(packet)) == packet
+    assert after.protection.unprotect(Sender(CM_80, bytes([7]) * 30).protect(late)) == late
+    assert after.protection.protect(packet) == Sender(CM_80, offering.ours.keys[0].material).protect(packet)
+    assert accepted(offering, others, PLACE) is None
+    assert accepted(offering, [], PLACE) is None
 
 
 def test_keys_show_in_no_representation() -> None:
