@@ -9,6 +9,7 @@ crash before that leaves ``recording`` behind, which the next start finishes.
 import asyncio
 import contextlib
 import ctypes
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -56,10 +57,12 @@ class Durability:
         spool: Path,
         closed: Callable[[CallFacts, Path], None],
         *,
+        written: Callable[[Path], bool] = lambda _: True,
         sync: Callable[[int], None] = sync_file_system,
     ) -> None:
-        """``closed`` is called on the event loop with the facts that are on the disk."""
-        self._spool, self._closed, self._sync = spool, closed, sync
+        """``closed`` is called on the event loop with facts that are on the disk.  ``written``, asked in the thread,
+        says whether everything received for an ended call has been handed over, and tries again if not."""
+        self._spool, self._closed, self._written, self._sync = spool, closed, written, sync
         self._ended: list[_Ended] = []
         self._wake = asyncio.Event()
         self._stopping = False
@@ -115,7 +118,9 @@ class Durability:
     def _settle(self, directory: int, group: list[_Ended]) -> None:
         """Write the facts of ended calls beside the old ones, sync everything, and only then put them in place."""
         for call in group:
-            _attempt(call, call.facts.write_new)
+            _attempt(call, self._write_rest)
+            if not call.error:
+                _attempt(call, call.facts.write_new)
         try:
             self._sync(directory)
             failed = {}
@@ -129,6 +134,10 @@ class Durability:
                 _attempt(call, call.facts.write_new)
             if not call.error:
                 _attempt(call, CallFacts.put_new_in_place)
+
+    def _write_rest(self, directory: Path) -> None:
+        if not self._written(directory):
+            raise OSError(errno.ENOSPC, "a spool refuses writes")
 
 
 def _attempt(call: _Ended, step: Callable[[Path], None]) -> None:

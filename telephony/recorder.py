@@ -48,19 +48,21 @@ class Recorder:
         media_timeout: timedelta = timedelta(seconds=300),
         session_expires: timedelta = timedelta(0),
         room: Callable[[], str] = lambda: "",
+        written: Callable[[Path], bool] = lambda _: True,
         entrance: Entrance | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """``media_host`` is told to gateways; a wildcard address is replaced by the one that faces the gateway.
 
         ``room`` says why no further call can be kept now; empty: it can.  It is asked often and must answer at once.
+        ``written`` says whether all that was received into an ended call's directory is there; a call waits for it.
         ``session_expires`` is asked for as the session interval (RFC 4028) where a gateway names none; 0: none is.
         ``entrance`` says who may call, and opens TLS; without one everybody may.
         """
         self.address = bind
         self._spool_dir, self._media_timeout = spool_dir, media_timeout.total_seconds()
         self._tick = min(1.0, self._media_timeout / 4)
-        self._durability = Durability(spool_dir, observer.finished)
+        self._durability = Durability(spool_dir, observer.finished, written=written)
         self._calls = Calls(
             spool_dir=spool_dir,
             ports=capture,
@@ -92,6 +94,7 @@ class Recorder:
         observer: CallObserver,
         clock: Clock = utc_now,
         room: Callable[[], str] = lambda: "",
+        written: Callable[[Path], bool] = lambda _: True,
     ) -> "Recorder":
         """The recorder that the settings describe; ``SettingsError`` names a file of theirs that cannot be used."""
         return cls(
@@ -105,6 +108,7 @@ class Recorder:
             media_timeout=settings.media_timeout,
             session_expires=settings.session_expires,
             room=room,
+            written=written,
             entrance=Entrance.from_settings(settings),
             clock=clock,
         )

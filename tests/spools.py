@@ -46,6 +46,7 @@ def write_spool(file: Path, arrivals: Iterable[Arrival], *, started_at: datetime
     for offset_ms, packet in arrivals:
         writer.append(packet, offset_ms)
     assert writer.close()
+    assert not writer.refused
     return file
 
 

@@ -68,7 +68,7 @@ async def _watched(
 async def _record(
     settings: Settings, database: Database, capture: Capture, observer: CallObserver, room: Room, told: Signals
 ) -> None:
-    recorder = Recorder.from_settings(settings, capture, observer, room=room)
+    recorder = Recorder.from_settings(settings, capture, observer, room=room, written=capture.written)
     capture.start()
     try:
         await recorder.start()

@@ -62,6 +62,8 @@ class Capture:
         # Whose turn is next.  A closed port leaves when its turn comes.
         self._turns: deque[Port] = deque()
         self._failing: set[Port] = set()
+        # Spools of closed ports that the disk has not taken whole, by directory.
+        self._late: dict[Path, list[SpoolWriter]] = {}
         self._batch = Batch()
         # Random, and the same for as long as we run (RFC 7022 §4.2).
         self._cname = secrets.token_urlsafe(12)
@@ -123,8 +125,25 @@ class Capture:
         self._failing.discard(entry)
         self._free.append(port)
         if not entry.close():
-            logger.error("a spool is incomplete", extra={"facts": {"port": port, "error": entry.spool.error}})
+            self._keep_late(entry)
         return counts
+
+    def _keep_late(self, port: Port) -> None:
+        """Nothing was received: then nothing waits, and a call that could not begin holds no file open."""
+        if port.packets or port.rtcp_packets:
+            self._late.setdefault(port.spool.file.parent, []).append(port.spool)
+            facts = {"port": port.number, "error": port.spool.error}
+            logger.error("a spool waits for the disk", extra={"facts": facts})
+        else:
+            port.spool.abandon()
+
+    def written(self, directory: Path) -> bool:
+        """Whether the disk has taken everything of the ports that spooled into ``directory`` and were closed; what it
+        had refused is tried again.  Another thread may ask, for directories into which no port is open any more."""
+        late = [spool for spool in self._late.pop(directory, []) if not spool.close()]
+        if late:
+            self._late[directory] = late
+        return not late
 
     def quiet_seconds(self, port: int) -> float:
         """Seconds without RTP or RTCP, as of the last look: a stalled event loop is not a silent stream."""
@@ -144,6 +163,11 @@ class Capture:
                 await self._timer
         for port in list(self._open):
             self.close(port)
+        for directory in list(self._late):
+            if not self.written(directory):
+                for spool in self._late.pop(directory):
+                    spool.abandon()
+                logger.error("a spool is incomplete", extra={"facts": {"directory": directory.name}})
 
     def drain(self) -> None:
         """Read every socket into its spool.  The timer does it piece by piece; calling this in between does no harm."""

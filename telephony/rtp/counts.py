@@ -98,7 +98,7 @@ def flags(track: Track, counts: Mapping[str, Any]) -> Iterator[str]:
         "clock restarted": bool(counts.get("anchored_again")),
         "sender reports not believed": survey is not None and survey.odd_reports,
         "sound not decodable": bool(counts.get("undecodable")),
-        "spool incomplete": bool(received.get("unspooled_packets") or received.get("unspooled_bytes")),
+        "spool incomplete": bool(received.get("unspooled_packets")),
         "foreign senders": bool(received.get("foreign_sources")),
     }
     for flag in (*track.flags, *(flag for flag, there in odd.items() if there)):

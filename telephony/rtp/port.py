@@ -128,12 +128,13 @@ class Port:
             "replayed_packets": self.replayed_packets,
             "kernel_dropped": sum(map(kernel_dropped, self.sockets)),
             "unspooled_packets": self.spool.refused,
-            "unspooled_bytes": len(self.spool.pending),
+            # What the disk had not taken yet when the stream ended: it is written before the call closes.
+            "late_bytes": len(self.spool.pending),
             "spool_error": self.spool.error,
         }
 
     def close(self) -> bool:
-        """Free the sockets and the spool; ``False`` when something is missing in the latter."""
+        """Free the sockets and the spool; ``False`` when the latter stays open, because the disk takes nothing."""
         self.closed = True
         for sock in self.sockets:
             sock.close()

@@ -68,6 +68,7 @@ class SpoolWriter:
     def __init__(self, file: Path, header: SpoolHeader) -> None:
         self.pending = bytearray(bytes(header))
         self.limit = PENDING_LIMIT
+        self.file = file
         self.refused = 0
         self.error = ""
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
@@ -96,10 +97,16 @@ class SpoolWriter:
         return True
 
     def close(self) -> bool:
-        """Flush and close; ``False`` when the operating system did not get everything.  Nobody waits for the disk."""
+        """Flush and close, without waiting for the disk.  ``False`` when the operating system did not take everything:
+        then it stays open, to be closed another time."""
         complete = self.flush()
+        if complete:
+            os.close(self._file)
+        return complete
+
+    def abandon(self) -> None:
+        """Close it, whatever is still pending."""
         os.close(self._file)
-        return complete and not self.refused
 
 
 @dataclass(frozen=True)

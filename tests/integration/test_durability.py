@@ -41,6 +41,7 @@ class House:
     spool: Path
     disk: Disk
     durability: Durability
+    written: threading.Event
     told: "asyncio.Queue[tuple[CallFacts, Path]]"
 
     def call(self) -> tuple[CallFacts, Path]:
@@ -70,10 +71,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     def finished(facts: CallFacts, directory: Path) -> None:
         told.put_nowait((facts, directory))
 
-    durability = Durability(tmp_path, finished, sync=disk.sync)
+    written = threading.Event()
+    written.set()
+    durability = Durability(tmp_path, finished, written=lambda _: written.is_set(), sync=disk.sync)
     durability.start()
     try:
-        yield House(tmp_path, disk, durability, told)
+        yield House(tmp_path, disk, durability, written, told)
     finally:
         disk.open.set()
         await durability.stop()
@@ -119,6 +122,20 @@ async def test_a_full_disk_is_asked_again_until_it_has_room(tmp_path: Path) -> N
         saved, where = await home.finished()
         assert (saved.flags, where, home.durability.unsaved) == ((FACTS_NOT_SAVED,), directory, 0)
         assert CallFacts.load(directory) == saved
+
+
+async def test_a_call_waits_for_the_rest_of_its_sound(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.disk.open.set()
+        home.written.clear()
+        facts, directory = home.call()
+        home.end(facts, directory)
+        await _until(lambda: home.durability.unsaved == 1)
+        assert CallFacts.load(directory) == facts
+        assert home.told.empty()
+        home.written.set()
+        assert (await home.finished())[0].flags == (FACTS_NOT_SAVED,)
+        assert CallFacts.load(directory).state == CLOSED
 
 
 async def test_stopping_on_a_full_disk_leaves_the_call_to_the_next_start(tmp_path: Path) -> None:
