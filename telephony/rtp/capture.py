@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Each socket's turn comes once in an interval, of which a tick is this part; a slice is seconds of reading at a time.
 TICKS, SLICE = 10, 0.005
+# A round of the event loop that takes less has found nothing to do.
+IDLE = 0.0003
 # RTCP is rare, and the kernel notes when it came: look for it at every fifth turn only.
 RTCP_TURNS = 5
 # What all streams together may hold back while their disk refuses writes.
@@ -213,17 +215,18 @@ class Capture:
 
     async def _run(self) -> None:
         loop, tick = asyncio.get_running_loop(), self.interval / TICKS
-        last, owed, pause = loop.time(), 0.0, tick
+        last, owed = loop.time(), 0.0
         while True:
-            await asyncio.sleep(pause)
+            if owed < 1:
+                await asyncio.sleep(tick)
             now = loop.time()
             # A stall makes all sockets due, once.
             owed = min(owed + (now - last) / self.interval * len(self._turns), len(self._turns))
             owed -= self._take_turns(int(owed))
             last = now
-            # What is behind is read in slices, and as long as one took belongs to signalling: packets can wait for
-            # seconds, and read together they cost less; a gateway whose INVITE waits gives up.
-            pause = min(loop.time() - now, tick) if owed >= 1 else tick
+            # What is behind is read in slices.  As long as one took belongs to signalling, where that has work: packets
+            # can wait for seconds, and read together they cost less; a gateway whose INVITE waits gives up.
+            await _yield(loop.time() - now)
 
     def _take_turns(self, most: int) -> int:
         """Read the sockets of the next ``most`` ports, or as many as a slice of time allows; returns how many."""
@@ -264,6 +267,19 @@ class Capture:
                 if error.errno != errno.EADDRINUSE:
                     raise Unavailable("cannot bind an RTP port", host=self.host, port=port, **_found(error)) from error
         raise Unavailable("no RTP port is free", open=len(self._open), remedy="widen HUIYIN_RTP_PORTS")
+
+
+async def _yield(seconds: float) -> None:
+    """Leave the loop to others for so long, or until they have nothing to do."""
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    until = now + seconds
+    while now < until:
+        before = now
+        await asyncio.sleep(0)
+        now = loop.time()
+        if now - before < IDLE:
+            return
 
 
 def _found(error: OSError) -> dict[str, Any]:
