@@ -17,8 +17,15 @@ def _without_gbk(text: str) -> str:
     return _GBK.sub("__", text)
 
 
+_SHELTERING = re.compile('["<>]')
+
+
 def split_outside(text: str, separator: str) -> list[str]:
     """Split at a character that stands neither in a quoted string nor between angle brackets."""
+    if separator not in text:
+        return [text.strip()]
+    if not _SHELTERING.search(text):
+        return [part.strip() for part in text.split(separator)]
     parts, start, quoted, angle, skip = [], 0, False, False, False
     for place, char in enumerate(_without_gbk(text)):
         if skip:

@@ -7,7 +7,7 @@ Text is UTF-8 with ``surrogateescape``, so that bytes in any other encoding come
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Self, TypeVar
 
 from telephony.sip.header import Address, CSeq, Via, check_uri, split_outside
@@ -66,10 +66,16 @@ class _Headed:
     headers: Headers
     body: bytes
 
+    @cached_property
+    def _lines(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            found.setdefault(canonical(name), []).append(value)
+        return found
+
     def all(self, name: str) -> list[str]:
         """The header's lines, in order."""
-        wanted = canonical(name)
-        return [value for key, value in self.headers if canonical(key) == wanted]
+        return list(self._lines.get(canonical(name), ()))
 
     def get(self, name: str, default: str = "") -> str:
         """The header's first line."""

@@ -86,3 +86,13 @@ def test_only_value_error_escapes(text: str) -> None:
     for reader in (Via.parse, CSeq.parse, Address.parse):
         with contextlib.suppress(ValueError):
             str(reader(text))
+
+
+@given(st.text(alphabet='ab,;"<>\\ \udc81@', max_size=30), st.sampled_from(",;"))
+def test_text_without_shelter_is_cut_at_every_separator(text: str, separator: str) -> None:
+    parts = split_outside(text, separator)
+    assert all(part == part.strip() for part in parts)
+    if not set('"<>') & set(text):
+        assert len(parts) == text.count(separator) + 1
+    # What is cut nowhere inside a shelter comes out whole, however it began.
+    assert separator.join(parts).replace(" ", "") == text.replace(" ", "")
