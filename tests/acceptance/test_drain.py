@@ -102,6 +102,11 @@ async def catalogued(settings: Settings, sip_call_id: str) -> tuple[str, Recordi
         return call.note, await session.get(Recording, call.id)
 
 
+def _whole(recording: Recording) -> bool:
+    """Two seconds were spoken; the parties begin together but for what sending took."""
+    return 2000 <= recording.duration_ms < 2500
+
+
 @WAYS
 async def test_after_the_first_signal_a_running_call_finishes(
     tmp_path: Path, command: str, stop: Callable[[Service], None]
@@ -121,7 +126,7 @@ async def test_after_the_first_signal_a_running_call_finishes(
     why, recording = await catalogued(service.settings, talk.client.call_id)
     assert recording is not None
     assert (why, recording.interrupted) == ("bye", False)
-    assert recording.duration_ms == 2000
+    assert _whole(recording)
     assert not (service.settings.spool_dir / str(recording.id)).exists()
 
 
@@ -151,7 +156,8 @@ async def test_the_second_signal_ends_calls_and_keeps_them(
                 await asyncio.sleep(0.1)
     why, recording = await catalogued(service.settings, talk.client.call_id)
     assert recording is not None
-    assert (why, recording.interrupted, recording.duration_ms) == ("shutdown", False, 2000)
+    assert (why, recording.interrupted) == ("shutdown", False)
+    assert _whole(recording)
 
 
 async def test_a_drain_is_bounded(tmp_path: Path) -> None:
