@@ -60,6 +60,7 @@ async def open_house(
     *,
     ports: PortRange | None = None,
     media_timeout: timedelta = timedelta(seconds=300),
+    session_expires: timedelta = timedelta(0),
     bind: Address | None = None,
     media_host: str = "127.0.0.1",
     entrance: Entrance | None = None,
@@ -76,6 +77,7 @@ async def open_house(
         observer=observer,
         agent_numbers=(re.compile(r"^\d{3,6}$"),),
         media_timeout=media_timeout,
+        session_expires=session_expires,
         entrance=entrance,
     )
     capture.start()

@@ -132,3 +132,14 @@ async def test_a_session_timer_keeps_a_silent_call(tmp_path: Path) -> None:
         assert (await house.finished())[0].end_reason == "media timeout"
         assert [facts.sip_call_id for facts in house.recorder.calls] == ["timed@gw"]
         link.close()
+
+
+async def test_a_session_timer_is_asked_for_where_the_settings_say_so(tmp_path: Path) -> None:
+    async with open_house(tmp_path, session_expires=timedelta(seconds=600)) as house:
+        link = await Link.open(house.address, "UDP")
+        told = [
+            (await Gateway(link, f"{number}@gw").ask("INVITE", *headers, body=SDP)).get("Session-Expires")
+            for number, headers in enumerate(((), ("Supported: timer",), ("Supported: timer", "Min-SE: 700")))
+        ]
+        assert told == ["", "600;refresher=uac", "700;refresher=uac"]
+        link.close()

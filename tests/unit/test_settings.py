@@ -77,6 +77,7 @@ def test_networks_that_may_call() -> None:
         ("HUIYIN_SIP_ALLOW", "10.0.0.1/16"),
         ("HUIYIN_SIP_ALLOW", "gateway.example"),
         ("HUIYIN_DRAIN_SECONDS", "-1"),
+        ("HUIYIN_SESSION_EXPIRES", "60"),
         ("HUIYIN_NO_SUCH_THING", "1"),
     ],
 )
