@@ -225,6 +225,34 @@ async def test_what_cannot_be_read_is_sealed_as_it_is(archive: Archive, settings
     assert not directory.exists()
 
 
+async def test_damage_in_the_middle_and_a_lost_end_cost_only_what_they_hit(
+    archive: Archive, settings: Settings
+) -> None:
+    facts = _closed_call(settings)
+    directory = settings.spool_dir / str(facts.recording_id)
+    whole = (directory / "0.rtpdump").read_bytes()
+    middle = len(whole) // 2
+    damaged = {
+        # A block that the disk gave back as noise, and a file whose last half second never reached the disk.
+        "0.rtpdump": whole[:middle] + bytes(range(256)) * 2 + whole[middle + 512 :],
+        "1.rtpdump": whole[: len(whole) * 3 // 4 + 7],
+    }
+    for name, content in damaged.items():
+        (directory / name).write_bytes(content)
+    await _run_until_empty(archive, settings)
+    async with archive.database.read() as session:
+        recording = await session.get(Recording, facts.recording_id)
+        remains = {row.key.rpartition("/")[2]: row for row in await session.scalars(select(StoredObject))}
+    assert recording is not None
+    received = {stream["label"]: stream["received"] for stream in recording.facts["streams"]}
+    assert 90 <= received["0"] < 100
+    assert 70 <= received["1"] < 80
+    assert recording.duration_ms == 2000
+    assert {"0: spool damaged", "1: spool cut short"} <= set(recording.flags)
+    for name, content in damaged.items():
+        assert await read_object(archive, remains[name].id, actor="test", purpose="test") == content
+
+
 async def test_calls_that_wait_too_long_are_an_alert(archive: Archive, settings: Settings) -> None:
     facts = _closed_call(settings)
     directory = settings.spool_dir / str(facts.recording_id)
