@@ -15,6 +15,8 @@ SIGNALLED, SEALED, MISSING = "signalled", "sealed", "missing"
 TEXT_PENDING, TEXT_DONE, TEXT_FAILED = "pending", "done", "failed"
 # A recording's life: kept ─▶ disposed (only its row remains).
 KEPT, DISPOSED = "kept", "disposed"
+# Keys are octets, not words: they are in the order of the store's listing on every database.
+KEY = String(400).with_variant(String(400, collation="C"), "postgresql")
 
 
 class Call(Base):
@@ -67,6 +69,11 @@ class Recording(Base):
     disposed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+def _when_created(context: Any) -> Any:
+    """Sealing compares what it wrote: an object counts as looked at from then on."""
+    return context.get_current_parameters()["created_at"]
+
+
 class StoredObject(Base):
     """One object version in the store.  ``kind``: audio, metadata, transcript, link, report, certificate, nightly."""
 
@@ -76,12 +83,15 @@ class StoredObject(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    key: Mapped[str] = mapped_column(String(400))
+    key: Mapped[str] = mapped_column(KEY)
     version_id: Mapped[str] = mapped_column(String(200))
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     lock_until: Mapped[datetime] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # When its bytes, and when its lock, were last looked at and found right.
+    verified_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, default=_when_created)
+    lock_checked_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, default=_when_created)
 
 
 class TurnRow(Base):
