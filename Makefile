@@ -46,7 +46,7 @@ locks: .venv/.dev ## resolve the dependencies anew (hashes, no host names)
 bench-asr: .venv/.dev ## character error rates and speed of the speech pipeline
 	@$(BIN)/python -m benchmarks.asr $(ARGS)
 
-bench-capture: .venv/.dev ## RTP packets received and lost, CPU for each packet
+bench-capture: .venv/.dev ## calls into the recorder: packets lost, CPU, memory, set-up times, most calls (12 min.)
 	@$(BIN)/python -m benchmarks.capture $(ARGS)
 
 bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
