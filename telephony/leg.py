@@ -156,7 +156,7 @@ class Leg:
             self._close_stream(index)
 
     def _agree(self, index: int, media: Media) -> Agreement | None:
-        return agree(media.cryptos, media.place, self._agreed.get(index))
+        return agree(media.cryptos, media.place, self._agreed.get(index), optional=not media.secure)
 
     def _open_streams(
         self, lines: Mapping[int, Media | None], agreed: Mapping[int, Agreement | None], taken: Collection[str]

@@ -124,6 +124,7 @@ class Port:
             "foreign_sources": len(self._foreign),
             "foreign_packets": sum(self._foreign.values()),
             "paused_packets": self.paused_packets,
+            "clear_packets": self.protection.clear_packets if self.protection else 0,
             "unauthentic_packets": self.unauthentic_packets,
             "replayed_packets": self.replayed_packets,
             "kernel_dropped": sum(map(kernel_dropped, self.sockets)),

@@ -104,7 +104,8 @@ class Protection:
 
     ``theirs`` are the sender's master keys, all with MKIs of one length or a single one without; ``ours`` is key and
     salt for what we send.  ``open_rtp`` and ``open_rtcp`` are true where packets are authenticated, but not encrypted.
-    After a change of key ``former`` undoes packets that were on their way.
+    After a change of key ``former`` undoes packets that were on their way.  Where protection is ``optional`` (a key on
+    a profile without S), a sender may ignore it: until its first authentic packet, what fails counts as clear.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Protection:
         open_rtp: bool = False,
         open_rtcp: bool = False,
         former: "Protection | None" = None,
+        optional: bool = False,
     ) -> None:
         """Raises ``ValueError`` for an unknown suite, keys of a wrong length, or services that cannot be had."""
         known = SUITES.get(suite)
@@ -128,6 +130,8 @@ class Protection:
         if not known.serves(open_rtp=open_rtp, open_rtcp=open_rtcp):
             raise ValueError("SRTP without encryption cannot be had in this suite")
         self.suite, self._suite, self._mki = suite, known, mki
+        # Packets that came in the clear; whether the sender protects at all, known from its first authentic one.
+        self.clear_packets, self._optional, self._seen = 0, optional, False
         terms = _Terms(known, open_rtp, open_rtcp)
         self._theirs = {key.mki: _Inbound(terms, key.material) for key in theirs}
         self._ours = terms.session(ours, Policy.SSRC_ANY_OUTBOUND)
@@ -142,11 +146,24 @@ class Protection:
         data = bytes(packet)
         try:
             inbound, sound = self._sorted(data, self._suite.tag)
-            return inbound.unprotect(sound)
+            opened = inbound.unprotect(sound)
         except Replayed:
             raise
         except ValueError:
-            return self._unprotect_otherwise(data)
+            try:
+                opened = self._unprotect_otherwise(data)
+            except ValueError:
+                if not self.may_be_clear:
+                    raise
+                self.clear_packets += 1
+                return data
+        self._seen = True
+        return opened
+
+    @property
+    def may_be_clear(self) -> bool:
+        """Whether the sender may ignore the key, and has not shown that it does not."""
+        return self._optional and not self._seen
 
     def unprotect_rtcp(self, packet: bytes | memoryview) -> bytes:
         """The RTCP compound.  Raises as ``unprotect`` does."""
@@ -157,16 +174,20 @@ class Protection:
         except Replayed:
             raise
         except ValueError:
-            if self._former is None:
-                raise
-            return self._former.unprotect_rtcp(data)
+            if self._former:
+                return self._former.unprotect_rtcp(data)
+            if self.may_be_clear:
+                return data
+            raise
 
     def protect(self, packet: bytes) -> bytes:
         """An RTP packet of ours as SRTP (a recorder sends none, a gateway does)."""
         return _checked(Session.protect, self._ours, packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """An RTCP compound of ours as SRTCP."""
+        """An RTCP compound of ours as SRTCP; as it is to a sender that ignores the key."""
+        if self.may_be_clear and self.clear_packets:
+            return packet
         return _checked(Session.protect_rtcp, self._ours, packet)
 
     def _unprotect_otherwise(self, packet: bytes) -> bytes:

@@ -124,12 +124,17 @@ class Agreement:
 
 
 def agree(
-    offered: Sequence[Crypto], place: tuple[str, int] | None, before: Agreement | None = None
+    offered: Sequence[Crypto],
+    place: tuple[str, int] | None,
+    before: Agreement | None = None,
+    *,
+    optional: bool = False,
 ) -> Agreement | None:
     """Take the strongest line that we can undo, and a key of our own; ``None`` where there is no such line.
 
     The same key from the same place, or from None (on hold), changes nothing: the packet index goes on.  A place that
-    moved may be another sender with an index of its own (RFC 4568 §7.1.4), so both are kept in mind.
+    moved may be another sender with an index of its own (RFC 4568 §7.1.4), so both are kept in mind.  ``optional``: the
+    profile does not ask for protection, so that the sender may ignore the key.
     """
     usable = [crypto for crypto in offered if crypto.usable]
     if not usable:
@@ -143,7 +148,7 @@ def agree(
         return before
     services = tuple(one for one in _SERVICES if one in best.parameters)
     ours = Crypto(best.tag, best.suite, Crypto.fresh(best.suite).keys, services)
-    return Agreement(best, ours, place, _protection(best, ours, before.protection if before else None))
+    return Agreement(best, ours, place, _protection(best, ours, before.protection if before else None, optional))
 
 
 def renewed(agreement: Agreement) -> Agreement:
@@ -163,7 +168,7 @@ def accepted(offered: Agreement, answered: Sequence[Crypto], place: tuple[str, i
     return Agreement(theirs, ours, place or offered.place, protection)
 
 
-def _protection(theirs: Crypto, ours: Crypto, former: Protection | None) -> Protection:
+def _protection(theirs: Crypto, ours: Crypto, former: Protection | None, optional: bool = False) -> Protection:
     """Both sides have the same services: the answer repeats the offer's."""
     return Protection(
         ours.suite,
@@ -172,6 +177,7 @@ def _protection(theirs: Crypto, ours: Crypto, former: Protection | None) -> Prot
         open_rtp=ours.open_rtp,
         open_rtcp=ours.open_rtcp,
         former=former,
+        optional=optional,
     )
 
 

@@ -95,6 +95,11 @@ class Media:
         """
         return {} if self.refusal() else self._taken()
 
+    @property
+    def secure(self) -> bool:
+        """Whether the profile asks for protection."""
+        return self.profile.upper() in _SECURE
+
     def refusal(self) -> str:
         """Why the m-line cannot be recorded; empty when it can.  ``closed``: the offer says so itself."""
         profile = self.profile.upper()
@@ -103,7 +108,7 @@ class Media:
             ("not audio", self.kind != "audio"),
             ("closed", self.port == 0),
             ("unknown transport", profile not in (*_PLAIN, *_SECURE)),
-            ("no usable key", profile in _SECURE and not any(crypto.usable for crypto in self.cryptos)),
+            ("no usable key", self.secure and not any(crypto.usable for crypto in self.cryptos)),
             ("no known codec", not any(find(name) for name in self.rtpmaps().values())),
         )
         return next((reason for reason, holds in reasons if holds), "")

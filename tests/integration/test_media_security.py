@@ -175,6 +175,20 @@ async def test_an_open_profile_with_a_key_is_protected(house: House, gateway: Ga
     assert spooled(directory)[0] == [rtp(1)]
 
 
+async def test_an_open_profile_whose_key_the_gateway_ignores(house: House, gateway: Gateway) -> None:
+    """A call that can be recorded is; once a packet was authentic, nothing in the clear is taken any more."""
+    key = Crypto.fresh(CM_80)
+    (line,) = media(await gateway.call(body=offer(secured(key, "RTP/AVP"))))
+    send(line.port, rtp(1), rtp(2))
+    send(line.port + 1, goodbye(7))
+    house.capture.drain()
+    send(line.port, model(key).protect(rtp(3)), rtp(4))
+    facts, directory = await hang_up(house, gateway)
+    assert spooled(directory) == ([rtp(1), rtp(2), rtp(3)], [goodbye(7)])
+    counts = facts.streams[0].received
+    assert (counts["packets"], counts["clear_packets"], counts["unauthentic_packets"]) == (3, 2, 1)
+
+
 async def test_what_is_not_authentic_is_counted_and_not_kept(house: House, gateway: Gateway) -> None:
     key = Crypto.fresh(CM_80)
     (line,) = media(await gateway.call(body=offer(secured(key))))
