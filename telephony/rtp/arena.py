@@ -32,7 +32,7 @@ _NAME, _CONTROL = 28, 32
 _TIMESPEC = struct.Struct("@ll")
 
 _IOVEC = np.dtype([("base", "u8"), ("length", "u8")])
-# struct mmsghdr of a 64-bit Linux.
+# struct mmsghdr of a 64-bit, little-endian Linux.
 _MMSGHDR = np.dtype(
     [
         ("name", "u8"),
@@ -194,7 +194,7 @@ class _OneByOne:
 
 def _recvmmsg() -> Callable[[int, int, int, int, None], int] | None:
     """The C library's function, where its structures are those that are written here."""
-    if sys.platform != "linux" or struct.calcsize("P") != 8:
+    if sys.platform != "linux" or struct.calcsize("P") != 8 or sys.byteorder != "little":
         return None
     try:
         function = ctypes.CDLL(None, use_errno=True).recvmmsg
@@ -203,4 +203,6 @@ def _recvmmsg() -> Callable[[int, int, int, int, None], int] | None:
     function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
     function.restype = ctypes.c_int
     receive: Callable[[int, int, int, int, None], int] = function
-    return receive
+    # A sandbox may have the function and refuse the call.
+    receive(-1, 0, 0, 0, None)
+    return None if ctypes.get_errno() == errno.ENOSYS else receive
