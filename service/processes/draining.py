@@ -30,9 +30,10 @@ async def drain(recorder: Recorder, seconds: float, signals: Signals) -> bool:
             "no new calls; those in progress end by themselves, a second signal ends them",
             extra={"facts": {"calls": calls, "at_most_s": round(seconds)}},
         )
-        if sys.stderr.isatty():
-            print(f"正在等待 {calls} 通通话结束，再按一次 Ctrl-C 立即结束", file=sys.stderr)
-            print(f"waiting for {calls} calls to end; Ctrl-C again ends them now", file=sys.stderr)
+        _tell_terminal(
+            f"正在等待 {calls} 通通话结束，再按一次 Ctrl-C 立即结束\n"
+            f"waiting for {calls} calls to end; Ctrl-C again ends them now"
+        )
     told = asyncio.create_task(signals.end.wait())
     await asyncio.wait({ended, told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
@@ -43,6 +44,13 @@ async def drain(recorder: Recorder, seconds: float, signals: Signals) -> bool:
         log.warning("ending the calls in progress", extra={"facts": facts})
         return False
     return True
+
+
+def _tell_terminal(text: str) -> None:
+    # A terminal may be gone: that it went may be why we stop.
+    with suppress(OSError):
+        if sys.stderr.isatty():
+            print(text, file=sys.stderr, flush=True)
 
 
 async def sealed(spool: Path, signals: Signals) -> bool:

@@ -71,12 +71,12 @@ class Connections:
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
-        waiting = [connection.close() for connection in list(self._open.values())]
-        if waiting:
-            await asyncio.wait(waiting, timeout=_FAREWELL_SECONDS)
-        for connection in list(self._open.values()):
-            connection.abort()
-            await asyncio.wait([connection.closed])
+        for end in (_Connection.close, _Connection.abort):
+            for connection in list(self._open.values()):
+                end(connection)
+            if self._open:
+                closing = [connection.closed for connection in self._open.values()]
+                await asyncio.wait(closing, timeout=_FAREWELL_SECONDS)
 
     def send(self, number: int, data: bytes) -> bool:
         """Whether the connection still stands to take the data."""
@@ -199,13 +199,12 @@ class _Connection(asyncio.Protocol):
             self.abort()
         return True
 
-    def close(self) -> "asyncio.Future[None]":
-        """Close, after what waits to be sent unless the peer does not read; the result is done when it is closed."""
+    def close(self) -> None:
+        """Close; what waits to be sent is dropped, for its peer does not read."""
         if self._transport is None or self._transport.get_write_buffer_size():
             self.abort()
         else:
             self._transport.close()
-        return self.closed
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from sqlalchemy import select
 
 from archive.catalogue import Call, Recording
 from core.errors import Refused
-from core.settings import Settings
+from core.settings import Settings, load
 from service.health import ping_sip
 from service.wiring import open_archive
 from telephony.call import CLOSED, CallFacts
@@ -30,6 +31,10 @@ SDP = (
     b"v=0\r\no=g 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     b"m=audio 40000 RTP/AVP 8\r\na=label:1\r\na=sendonly\r\nm=audio 40002 RTP/AVP 8\r\na=label:2\r\na=sendonly\r\n"
 )
+# What a terminal's shell is to its commands: signals of the keyboard reach whoever has it as controlling terminal.
+OWN_TERMINAL = """import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "service", "serve"])"""
 OFFER = (("Content-Type", "application/sdp"),)
 
 
@@ -167,5 +172,57 @@ async def test_a_drain_is_bounded(tmp_path: Path) -> None:
         bye = await asyncio.wait_for(talk.link.messages.get(), 30)
         assert isinstance(bye, Request)
         assert bye.method == "BYE"
+        assert await ended(service) == 0
+    assert (await catalogued(service.settings, talk.client.call_id))[0] == "shutdown"
+
+
+@asynccontextmanager
+async def on_a_terminal(directory: Path, variables: dict[str, str]) -> AsyncIterator[tuple[Service, int]]:
+    """``huiyin serve`` as a shell starts it, and our side of its terminal."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(  # noqa: ASYNC220 - starting takes no time worth an await
+        [sys.executable, "-c", OWN_TERMINAL],
+        env={**variables, "HUIYIN_LOG_FORMAT": "text"},
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    settings = load({name: value for name, value in variables.items() if name.startswith("HUIYIN_")})
+    service = Service(child, settings, directory / "serve.log")
+    try:
+        async with asyncio.timeout(60):
+            while await asyncio.to_thread(ping_sip, settings.sip_bind):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.2)
+        yield service, ours
+    finally:
+        if child.poll() is None:
+            service.kill_all()
+
+
+async def test_ctrl_c_on_a_terminal_says_what_a_second_one_does(tmp_path: Path) -> None:
+    variables = environment(tmp_path, HUIYIN_DRAIN_SECONDS="600")
+    async with on_a_terminal(tmp_path, variables) as (service, terminal), calling(service.settings) as talk:
+        os.write(terminal, b"\x03")
+        await until_draining(service.settings)
+        # The workers and pages stay until the recorder has ended.
+        assert service.children("web")
+        os.write(terminal, b"\x03")
+        bye = await asyncio.wait_for(talk.link.messages.get(), 30)
+        assert isinstance(bye, Request)
+        shown = os.read(terminal, 1_000_000).decode(errors="replace")
+        assert "waiting for 1 calls to end; Ctrl-C again ends them now" in shown
+        assert await ended(service) == 0
+        os.close(terminal)
+
+
+async def test_a_terminal_that_is_closed_stops_the_service(tmp_path: Path) -> None:
+    variables = environment(tmp_path, HUIYIN_DRAIN_SECONDS="1")
+    async with on_a_terminal(tmp_path, variables) as (service, terminal), calling(service.settings) as talk:
+        os.close(terminal)
+        bye = await asyncio.wait_for(talk.link.messages.get(), 30)
+        assert isinstance(bye, Request)
         assert await ended(service) == 0
     assert (await catalogued(service.settings, talk.client.call_id))[0] == "shutdown"

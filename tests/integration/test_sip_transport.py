@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from telephony.sip.server import Send
 from telephony.sip.tls import Certificate, Files, client_context
 from telephony.sip.transport import Link, Listeners
 from tests.certificates import Authority
+from tests.conftest import missing
+from tests.servers import Missing
 
 
 def ping(number: int = 1, *, body: bytes = b"", size: int = 0) -> bytes:
@@ -130,6 +133,30 @@ async def test_a_datagram_of_60000_octets_and_its_answer(station: Station) -> No
         answer = await heard(link)
     assert answer.body == bytes(range(256)) * 117
     assert len(bytes(answer)) > 59_000
+
+
+async def test_a_datagram_in_fragments(station: Station) -> None:
+    """What a router on the way makes of a long INVITE: pieces of 1,480 octets, out of order."""
+    sent = ping(body=b"x" * 9000)
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asking:
+        asking.bind(("127.0.0.1", 0))
+        asking.setblocking(False)
+        ports = struct.pack("!HH", asking.getsockname()[1], station.address.port)
+        # A checksum of 0 says that there is none.
+        whole = ports + struct.pack("!HH", 8 + len(sent), 0) + sent
+        try:
+            raw_socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        except PermissionError:
+            missing(Missing("raw sockets need root"))
+        with raw_socket:
+            for start in sorted(range(0, len(whole), 1480), key=lambda at: at % 2960):
+                piece = whole[start : start + 1480]
+                more = 0x2000 if start + 1480 < len(whole) else 0
+                header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(piece), 4711, more | start // 8, 64, 17, 0)
+                loopback = socket.inet_aton("127.0.0.1")
+                raw_socket.sendto(header + loopback + loopback + piece, ("127.0.0.1", 0))
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(asking, 65535), 20)
+    assert answer.endswith(b"x" * 9000)
 
 
 async def test_an_answer_longer_than_the_path_is_fragmented(station: Station) -> None:
