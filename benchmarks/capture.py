@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -164,9 +164,14 @@ def _peak_mb(pid: int) -> float:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago, for TCP and for UDP: SIP listens on both."""
+    while True:
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            stream.bind((HOST, 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagram.bind((HOST, port))
+                return port
 
 
 def search(first: int, clean: bool) -> int:
