@@ -52,6 +52,11 @@ class Server:
         return self._caller.hanging_up
 
     @property
+    def unconfirmed(self) -> int:
+        """How many calls wait for an ACK; until then we may not send a BYE (§15)."""
+        return len(self._dialogs.acknowledgements)
+
+    @property
     def remembered(self) -> int:
         """How many transactions and dialogs are kept."""
         return len(self._incoming) + len(self._caller) + len(self._dialogs)
