@@ -173,13 +173,17 @@ class Recorder:
     async def stop(self, *, farewell: float = 2.0) -> None:
         """Take no more calls, end those in progress with a BYE, keep what was recorded, close the sockets.
 
-        ``farewell`` is how many seconds answers to the BYEs are waited for.
+        ``farewell`` is how many seconds ACKs that are awaited, and then answers to the BYEs, are waited for.
         """
         self._calls.refusing = True
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
+        until = time.monotonic() + farewell
+        # A BYE must not overtake the ACK (RFC 3261 §15).
+        while self._server.unconfirmed and time.monotonic() < until:  # noqa: ASYNC110 - protocol code has no events
+            await asyncio.sleep(0.02)
         for key in self._calls.dialogs:
             self._hang_up(key, "shutdown")
         until = time.monotonic() + farewell
