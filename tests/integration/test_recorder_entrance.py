@@ -134,6 +134,31 @@ async def test_a_new_certificate_drops_no_call(tmp_path: Path, authority: Author
         assert facts.end_reason == "bye"
 
 
+async def test_our_bye_waits_for_the_ack(tmp_path: Path) -> None:
+    async with house_with(tmp_path) as house:
+        link = await Link.open(house.address, "TCP")
+        via = f"SIP/2.0/TCP {link.local};branch=z9hG4bK"
+        sender, contact = ("From", "<sip:a@b>;tag=1"), ("Contact", f"<sip:a@{link.local}>")
+
+        def request(method: str, to: str, body: bytes = b"") -> bytes:
+            names = (("Via", via + method), sender, ("To", to), ("Call-ID", "x"), ("CSeq", f"1 {method}"), contact)
+            return bytes(Request(method, "sip:rec@host", (*names, *OFFER), body))
+
+        link.send(request("INVITE", "<sip:c@d>", SDP))
+        answer = await asyncio.wait_for(link.messages.get(), 20)
+        assert isinstance(answer, Response)
+        stopping = asyncio.create_task(house.recorder.stop(farewell=20))
+        await asyncio.sleep(0.1)
+        assert link.messages.empty()
+        link.send(request("ACK", answer.get("To")))
+        bye = await asyncio.wait_for(link.messages.get(), 10)
+        assert isinstance(bye, Request)
+        copied = tuple((name, bye.get(name)) for name in ("Via", "From", "To", "Call-ID", "CSeq"))
+        link.send(bytes(Response(200, "OK", copied)))
+        await stopping
+        link.close()
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 async def test_authentication(tmp_path: Path, authority: Authority, users: Path, transport: str) -> None:
     async with house_with(tmp_path, authority, sip_users_file=str(users)) as house:
