@@ -126,9 +126,12 @@ FLAGS: Mapping[str, str] = {
     "spool missing": "缓存文件缺失",
     "spool unreadable": "缓存文件无法识读",
     "spool cut short": "缓存文件末尾不完整",
+    "spool damaged": "缓存文件中间有损坏",
     "spool incomplete": "有数据未能写入缓存",
     "several sources": "同一路声音有多个来源",
     "clock restarted": "时间戳曾重新开始",
+    "sender reports not believed": "对方时钟报告不可信",
+    "sound not decodable": "有声音无法解码",
     "foreign senders": "收到来历不明的数据包",
 }
 

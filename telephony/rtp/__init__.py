@@ -1,7 +1,9 @@
 """Media: from datagrams to a stereo file, and back for the simulator.
 
-Receiving: ``capture`` (ports, sockets, one timer) → ``spool`` (rtpdump files).  After the call: ``spool`` → ``headers``
-(all headers of a block at once) → ``timeline`` (where each packet lies) → ``playout`` (one stream as samples, with
-``codecs``) → ``assemble`` (agent left, citizen right, FLAC).  Sending: ``sender``.  ``packet`` holds RTP and RTCP as
+Receiving: ``capture`` (ports, sockets, one timer) → ``spool`` (rtpdump files).  After the call each spool is
+read twice: ``headers`` (all of a block at once) → ``timeline`` (runs of each sender's clock) → ``clocks``, ``envelope``,
+``wallclock`` (when they were spoken) → ``survey``; then ``playout`` → ``lane`` (``codecs`` in turn) → ``stretching``.
+``tracks`` puts the streams of a call beside each other, ``assemble`` writes them (agent left, citizen right, ``flac``)
+with their ``counts`` (``gaps``, ``digits``).  Sending: ``sender``.  ``packet`` holds RTP and RTCP as
 values.  Nothing is decoded while a call runs: its spool is the evidence, everything after it can be repeated.
 """
