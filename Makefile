@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help demo test check interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs bench-pipeline \
+.PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs bench-pipeline \
 	sample-model sample-calls clean
 
 help: ## print this list
