@@ -22,7 +22,7 @@ from telephony.call import CallFacts
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS, GATHER_SECONDS = 2.0, 0.1
+RETRY_SECONDS, GATHER_SECONDS = 2.0, 0.5
 MOST_AT_ONCE = 200
 MOST_WAITING = 100_000
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 FACTS_NOT_SAVED, SPOOL_NOT_SYNCED = "facts not saved", "spool not synced"
 # What a power cut may cost, in seconds; a slow disk stretches it.
 SYNC_EVERY = 5.0
+# Seconds between syncs at least.
+GATHER = 0.2
 # A full disk is asked again after so many seconds.
 RETRY_AFTER = 1.0
 
@@ -65,7 +67,7 @@ class Durability:
         self._spool, self._closed, self._written, self._sync = spool, closed, written, sync
         self._ended: list[_Ended] = []
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool-sync")
         self._task: asyncio.Task[None] | None = None
 
@@ -86,7 +88,7 @@ class Durability:
 
     async def stop(self) -> None:
         """Sync a last time.  A call that the disk still refuses stays ``recording``, for the next start to finish."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._task is not None:
             await self._task
@@ -101,10 +103,15 @@ class Durability:
                     async with asyncio.timeout(RETRY_AFTER if self.unsaved else SYNC_EVERY):
                         await self._wake.wait()
                 self._wake.clear()
-                last = self._stopping
+                last = self._stopping.is_set()
                 group, self._ended = self._ended, []
                 await loop.run_in_executor(self._thread, self._settle, directory, group)
                 self._tell(group, last=last)
+                if not last:
+                    # Calls that end meanwhile share the next sync: each one holds up whoever makes a file.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(GATHER):
+                            await self._stopping.wait()
         finally:
             os.close(directory)
 
