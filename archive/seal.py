@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import layout
-from archive.catalogue import DISPOSED, SEALED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
+from archive.catalogue import KEPT, SEALED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
 from archive.house import Archive, Then
 from archive.lock import round_up
 from archive.search import index_turns, remove_turns
@@ -139,7 +139,7 @@ async def seal_transcript(
         await _add_object(archive, session, stored, recording)
         await _replace_turns(session, recording_id, number, turns)
         recording.text_state, recording.text_error, recording.text_version = TEXT_DONE, "", number
-        recording.text_final_at, recording.text_confidence = now, _confidence(turns)
+        recording.text_final_at, recording.text_confidence = now, mean_confidence(turns)
         kind = "transcribed" if expected_version == 0 else "corrected"
         facts = {"version": number, "replaces_sha256": replaced, "retain_until": recording.retain_until.isoformat()}
         await _record(session, ledger.Entry(kind, author, str(recording_id), facts), (stored,), now)
@@ -199,8 +199,15 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def object_facts(stored: StoredObject) -> dict[str, object]:
-    """How the ledger names an object."""
-    return {"key": stored.key, "version_id": stored.version_id, "sha256": stored.sha256, "size": stored.size}
+    """How the ledger names an object: all that the catalogue would need to name it again."""
+    return {
+        "id": str(stored.id),
+        "kind": stored.kind,
+        "key": stored.key,
+        "version_id": stored.version_id,
+        "sha256": stored.sha256,
+        "size": stored.size,
+    }
 
 
 def _metadata(recording: NewRecording, sha256: str, size: int) -> bytes:
@@ -310,13 +317,13 @@ async def _lock_recording(session: AsyncSession, recording_id: UUID) -> Recordin
     recording = await session.get(Recording, recording_id, with_for_update=True)
     if recording is None:
         raise NotFound("no such recording", recording=recording_id)
-    if recording.life == DISPOSED:
+    if recording.life != KEPT:
         raise Conflict("this recording has been disposed of", recording=recording_id)
     return recording
 
 
 def _require_version(recording: Recording, expected: int) -> None:
-    if recording.life == DISPOSED:
+    if recording.life != KEPT:
         raise Conflict("this recording has been disposed of", recording=recording.id)
     if recording.text_version != expected:
         raise Conflict(
@@ -367,7 +374,7 @@ async def _replace_turns(session: AsyncSession, recording_id: UUID, number: int,
     await index_turns(session, rows)
 
 
-def _confidence(turns: Sequence[NewTurn]) -> float | None:
+def mean_confidence(turns: Sequence[NewTurn]) -> float | None:
     """The mean confidence of the text, each turn by its length in characters."""
     characters = sum(len(turn.text) for turn in turns)
     return sum(turn.confidence * len(turn.text) for turn in turns) / characters if characters else None

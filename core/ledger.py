@@ -5,11 +5,11 @@ changed, removed or reordered row is found by reading the log once (`check`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, LargeBinary, String, Text, select
+from sqlalchemy import BigInteger, LargeBinary, String, Text, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -107,6 +107,27 @@ async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
     return before.size
 
 
+async def restore(session: AsyncSession, leaves: Iterable[str]) -> Frontier:
+    """Put leaves of a lost log back as they stood, behind those that are there; ``Damaged`` for one out of line."""
+    head = await _lock_head(session)
+    tree = Frontier.parse(head.size, head.frontier)
+    rows: list[dict[str, object]] = []
+    for leaf in leaves:
+        said = json.loads(leaf)
+        if said["seq"] != tree.size:
+            raise Damaged("a leaf is out of line", expected_seq=tree.size, found_seq=said["seq"])
+        digest = leaf_hash(leaf.encode())
+        session.add_all(_nodes(tree, digest))
+        tree = tree.append(digest)
+        columns = {name: said[name] for name in ("seq", "kind", "actor", "subject")}
+        rows.append({**columns, "at": datetime.fromisoformat(said["at"]), "leaf": leaf, "root": tree.root})
+    if rows:
+        await session.execute(insert(LedgerRow), rows)
+    head.size, head.frontier = tree.size, bytes(tree)
+    await session.flush()
+    return tree
+
+
 def _nodes(before: Frontier, digest: bytes) -> Iterator[LedgerNode]:
     for level, root in completed(before, digest):
         if level and level % NODE_LEVELS == 0:
@@ -118,8 +139,8 @@ async def _lock_head(session: AsyncSession) -> LedgerHead:
     query = select(LedgerHead).where(LedgerHead.id == 1).with_for_update().execution_options(populate_existing=True)
     head = await session.scalar(query)
     if head is None:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        await session.execute(insert(LedgerHead).values(id=1, size=0, frontier=b"").on_conflict_do_nothing())
+        insert_new = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        await session.execute(insert_new(LedgerHead).values(id=1, size=0, frontier=b"").on_conflict_do_nothing())
         head = (await session.scalars(query)).one()
     return head
 

@@ -175,6 +175,8 @@ async def decide_finding(session: AsyncSession, finding_id: UUID, answer: str, *
     before, row.answer = row.answer, answer
     row.standing = ACCEPTED if answer == before and row.standing != CHANGED else CHANGED
     row.by, row.at = by, now
-    facts = {"finding": str(row.id), "question": row.question, "before": before, "answer": answer}
+    # Where it points stands with it, so that the decision can be told again without this row.
+    place = {"ordinal": row.ordinal, "start_ms": row.start_ms, "text_version": row.text_version, "rule": row.rule}
+    facts = {"finding": str(row.id), "question": row.question, "before": before, "answer": answer, **place}
     await append(session, Entry("decided", by, str(row.recording_id), facts), now)
     return row

@@ -14,7 +14,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from archive.catalogue import DISPOSED, Recording, StoredObject
+from archive.catalogue import KEPT, Recording, StoredObject
 from archive.house import Archive
 from archive.layout import document, segment
 from archive.seal import seal_object
@@ -66,7 +66,7 @@ async def link_recording(archive: Archive, recording_id: UUID, *, window_days: i
         # Behind this lock no import can add the order between our look and the question that we leave.
         await lock_orders(session)
         recording = await _recording(session, recording_id)
-        if recording.life == DISPOSED:
+        if recording.life != KEPT:
             return LinkOutcome(recording_id, DISPOSED_OF)
         links = await _links(session, recording_id)
         if links:
@@ -92,7 +92,7 @@ async def link_by_person(archive: Archive, recording_id: UUID, work_order: str, 
         if await session.get(WorkOrder, number) is None:
             raise NotFound("没有这张工单 / no such work order", work_order=number)
         there = next((link for link in await _links(session, recording_id) if link.work_order == number), None)
-    if recording.life == DISPOSED:
+    if recording.life != KEPT:
         raise Conflict("录音已处置 / the recording has been disposed of", recording=recording_id)
     return there or await _seal(archive, recording, number, BY_PERSON, by, {})
 
@@ -171,7 +171,7 @@ async def _seal(
             kind=KIND,
             content=document(content),
             retain_until=recording.retain_until,
-            entry=Entry("linked", by, str(recording.id), facts),
+            entry=Entry("linked", by, str(recording.id), {**facts, "link": str(link.id)}),
             recording_id=recording.id,
             then=record,
         )
