@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from archive import layout
 from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.seal import seal_object
@@ -20,11 +22,14 @@ from reporting.document import Document
 from reporting.evidence import figures_of
 from reporting.formulas import formulas_on
 from reporting.queries import DayFacts, day_facts
-from reporting.reports import DAILY, Report
+from reporting.reports import DAILY, Report, report_row
 from reporting.web import to_html
 from reporting.word import to_docx
 from reporting.wording import Issue, compose, title_of
 from workorders.queries import day_bounds
+
+FORMAT = "huiyin-report/1"
+KIND = "report"
 
 
 async def issue_daily(archive: Archive, settings: Settings, day: date, *, by: str, retain_until: datetime) -> Report:
@@ -77,27 +82,25 @@ async def _seal(
     identifier = new_id()
     place = f"reports/daily/{facts.day:%Y/%m/%d}/edition-{issue.edition}"
     about = {"report": str(identifier), "number": issue.number, "edition": issue.edition}
+    told = _told(identifier, facts.day, issue, document, figures, by)
+    await seal_object(
+        archive,
+        key=f"{place}.json",
+        kind=KIND,
+        content=layout.document(told),
+        retain_until=retain_until,
+        entry=Entry("sealed", by, str(identifier), {**about, "form": "json"}),
+    )
     docx = await seal_object(
         archive,
         key=f"{place}.docx",
-        kind="report",
+        kind=KIND,
         content=await asyncio.to_thread(to_docx, document, created=issue.issued_at),
         retain_until=retain_until,
         entry=Entry("sealed", by, str(identifier), {**about, "form": "docx"}),
     )
-    report = Report(
-        id=identifier,
-        kind=DAILY,
-        period_start=facts.day,
-        period_end=facts.day,
-        edition=issue.edition,
-        number=document.number,
-        title=title_of(issue.organisation),
-        figures=dict(figures),
-        docx_object=docx.id,
-        issued_at=issue.issued_at,
-        issued_by=by,
-    )
+    report = report_row(told)
+    report.docx_object = docx.id
 
     committed: list[Report] = []
 
@@ -111,7 +114,7 @@ async def _seal(
         await seal_object(
             archive,
             key=f"{place}.html",
-            kind="report",
+            kind=KIND,
             content=to_html(document),
             retain_until=retain_until,
             entry=Entry("reported", by, str(identifier), {**about, "form": "html", "docx_sha256": docx.sha256}),
@@ -122,3 +125,22 @@ async def _seal(
     if report not in committed:
         raise Conflict("this edition was issued by someone else just now", day=facts.day)
     return report
+
+
+def _told(
+    identifier: UUID, day: date, issue: Issue, document: Document, figures: Mapping[str, Any], by: str
+) -> dict[str, Any]:
+    """What the catalogue knows of an edition, sealed beside it: the figures and all that stands behind them."""
+    return {
+        "format": FORMAT,
+        "id": str(identifier),
+        "kind": DAILY,
+        "period_start": day.isoformat(),
+        "period_end": day.isoformat(),
+        "edition": issue.edition,
+        "number": document.number,
+        "title": title_of(issue.organisation),
+        "issued_at": issue.issued_at.isoformat(),
+        "issued_by": by,
+        "figures": dict(figures),
+    }

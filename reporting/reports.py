@@ -1,5 +1,6 @@
 """Issued reports: one row for each sealed edition.  Issuing again makes a new edition; nothing is overwritten."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -30,3 +31,19 @@ class Report(Base):
     html_object: Mapped[UUID] = mapped_column(Uuid)
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     issued_by: Mapped[str] = mapped_column(String(120))
+
+
+def report_row(told: Mapping[str, Any]) -> Report:
+    """The row of an edition, from what is sealed of it; where its documents lie is left to the caller."""
+    return Report(
+        id=UUID(told["id"]),
+        kind=told["kind"],
+        period_start=date.fromisoformat(told["period_start"]),
+        period_end=date.fromisoformat(told["period_end"]),
+        edition=told["edition"],
+        number=told["number"],
+        title=told["title"],
+        figures=told["figures"],
+        issued_at=datetime.fromisoformat(told["issued_at"]),
+        issued_by=told["issued_by"],
+    )

@@ -5,7 +5,7 @@ column missing, too large) is refused as a whole with `ExportRefused`.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import file_digest, sha256
@@ -26,6 +26,8 @@ from workorders.rows import OrderRow, RefusedRow, parse_rows, refuse_contradicti
 __all__ = ["ExportRefused", "ImportReport", "RowOutcome", "import_orders"]
 
 ADDED, UPDATED, UNCHANGED, REFUSED = "added", "changed", "unchanged", "refused"
+# Receives the file's SHA-256 (hex).
+Keep = Callable[[str], Awaitable[None]]
 _HEADER_SEARCH = 30
 _CHUNK = 500
 _HEADERS = {column.field: column.header for column in COLUMNS}
@@ -101,25 +103,45 @@ async def import_orders(
     columns: Path | None = None,
     dry_run: bool = False,
     limits: Limits | None = None,
+    keep: Keep | None = None,
 ) -> ImportReport:
     """Bring the orders of an XLSX or CSV export into the database; ``dry_run`` only tells what would happen.
+    ``keep`` puts the file that could be read into safety before the database is touched.
 
     Raises `ExportRefused` when the file as a whole cannot be imported; then nothing has changed.
     """
     sheet, headers, digest = await asyncio.to_thread(_read, source, columns, limits)
-    parsed = await asyncio.to_thread(lambda: refuse_contradictions(parse_rows(sheet, headers, timezone)))
+    parsed = await asyncio.to_thread(_parsed, sheet, headers, timezone)
     if dry_run:
         async with database.read() as session:
-            outcomes = await _compare(session, parsed, None)
+            outcomes = await apply_rows(session, parsed, None)
     else:
+        if keep is not None:
+            await keep(digest)
         async with database.write() as session:
             await lock_orders(session)
-            outcomes = await _compare(session, parsed, now)
+            outcomes = await apply_rows(session, parsed, now)
             report = _report(source, digest, sheet, headers, outcomes, applied=True)
-            facts = {**report.counts, "rows": len(report.rows), "file_sha256": digest}
+            facts = {**report.counts, "rows": len(report.rows), "file_sha256": digest, **_reading(timezone, columns)}
             await append(session, Entry("imported", by, f"sha256:{digest}", facts), now)
         return report
     return _report(source, digest, sheet, headers, outcomes, applied=False)
+
+
+def read_rows(source: Path, columns: Path | None, timezone: ZoneInfo) -> Sequence[OrderRow | RefusedRow]:
+    """The rows of an export, as an import reads them; blocking."""
+    sheet, headers, _ = _read(source, columns, None)
+    return _parsed(sheet, headers, timezone)
+
+
+def _parsed(sheet: Sheet, headers: Headers, timezone: ZoneInfo) -> Sequence[OrderRow | RefusedRow]:
+    return refuse_contradictions(parse_rows(sheet, headers, timezone))
+
+
+def _reading(timezone: ZoneInfo, columns: Path | None) -> dict[str, object]:
+    """What else decides how a file is read: with these and the file an import can be done again."""
+    mapping = sha256(columns.read_bytes()).hexdigest() if columns else None
+    return {"timezone": str(timezone), "columns_sha256": mapping}
 
 
 def _read(source: Path, mapping: Path | None, limits: Limits | None) -> tuple[Sheet, Headers, str]:
@@ -149,7 +171,7 @@ def _report(
     return ImportReport(source.name, digest, sheet.name, row, missing, tuple(outcomes), applied)
 
 
-async def _compare(
+async def apply_rows(
     session: AsyncSession, parsed: Sequence[OrderRow | RefusedRow], now: datetime | None
 ) -> list[RowOutcome]:
     """The outcome of every row; with ``now`` the orders are written as well."""

@@ -21,8 +21,9 @@ from api.problems import Problem
 from api.shaping import import_answer, order_detail, order_summary, recording_summary
 from core.errors import NotFound
 from core.jobs import enqueue
+from retention.rule import eligible_at
 from workorders import queries
-from workorders.importing import import_orders
+from workorders.exports import import_export
 
 
 async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
@@ -74,11 +75,13 @@ async def import_upload(request: web.Request) -> ImportAnswer:
     with tempfile.TemporaryDirectory() as directory:
         source = Path(directory) / f"upload{suffix}"
         source.write_bytes(upload.file.read())
-        report = await import_orders(
-            here.database,
+        report = await import_export(
+            here.archive,
             source,
             by=signed_in(request).name,
-            now=here.now(),
+            retain_until=eligible_at(
+                here.now(), None, years=here.settings.retention_years, timezone=here.settings.timezone
+            ),
             timezone=here.settings.timezone,
             columns=here.settings.order_columns,
         )

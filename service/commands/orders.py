@@ -18,15 +18,15 @@ async def run_import(settings: Settings, options: argparse.Namespace) -> int:
     from core import jobs
     from core.clock import utc_now
     from service.kinds import RELINK
-    from service.wiring import open_archive
-    from workorders.importing import import_orders
+    from service.wiring import keep_until, open_archive
+    from workorders.exports import import_export
 
     async with open_archive(settings) as archive:
-        report = await import_orders(
-            archive.database,
+        report = await import_export(
+            archive,
             options.file,
             by="operator",
-            now=utc_now(),
+            retain_until=keep_until(settings, utc_now()),
             timezone=settings.timezone,
             columns=settings.order_columns,
             dry_run=options.dry_run,

@@ -20,7 +20,8 @@ from service.demo import show
 from service.health import check
 from service.processes import PROCESSES
 from service.sample_orders import write_orders
-from workorders.importing import import_orders
+from service.wiring import keep_until
+from workorders.exports import import_export
 
 MARKER = ".huiyin-demo"
 START_SECONDS = 60.0
@@ -151,5 +152,7 @@ async def bring_orders(archive: Archive, staged: Staged) -> None:
     zone = staged.settings.timezone
     write_orders(source, utc_now().astimezone(zone).date())
     for _ in range(2):
-        report = await import_orders(archive.database, source, by="demo", now=utc_now(), timezone=zone)
+        report = await import_export(
+            archive, source, by="demo", timezone=zone, retain_until=keep_until(staged.settings, utc_now())
+        )
         show.step(f"导入工单 {source.name}: {report.summary()}")
