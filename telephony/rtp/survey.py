@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telephony.rtp.clocks import fit
 from telephony.rtp.codecs import SAMPLE_RATE, Codec, Decoder
@@ -25,6 +26,8 @@ from telephony.rtp.wallclock import Report, Said, believable, read_control
 MOST_SOURCES = 32
 # Longest call: what lies further from the first packet is a stray.
 MOST_MS = 24 * 3600 * 1000.0
+# Two sockets are read one after the other; more than so far back is a damaged record.
+BACKWARDS_MS = 60_000
 # Sender reports that are kept of one source: seven hours of one every five seconds.
 MOST_REPORTS = 5000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,13 +130,13 @@ class _Reading:
         found.invalid += rows.invalid
         base, kept, sources = len(found.kept), bytearray(rows.settled), self._sources
         ticks, rates = self._lengths(rows)
-        ssrcs, control = rows.ssrcs, iter((*rows.control, None))
+        ssrcs, misdated, control = rows.ssrcs, _misdated(rows.arrived).tolist(), iter((*rows.control, None))
         report = next(control)
         for row in range(rows.settled):
             while report and report.row <= row:
                 self._note_control(report, base)
                 report = next(control)
-            source = sources.get(ssrcs[row]) or self._new_source(rows, row)
+            source = None if misdated[row] else sources.get(ssrcs[row]) or self._new_source(rows, row)
             if source is None:
                 found.strays += 1
             elif source.take(rows, row, base + row, ticks[row], rates[row]):
@@ -209,6 +212,15 @@ class _Reading:
         found.undecoded = +found.undecoded
         found.digits = self._digits.placed({placed.source.ssrc: placed for placed in found.placed})
         found.said = max(said, key=lambda each: len(each.ours), default=None)
+
+
+def _misdated(arrived: Integers) -> NDArray[np.bool_]:
+    """Which arrivals cannot be: later than any call is long, or far from their neighbours where they go backwards."""
+    wrong = arrived > MOST_MS
+    if len(arrived) > 2 and np.diff(arrived).min() < -BACKWARDS_MS:
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(arrived, 2, mode="reflect"), 5)
+        wrong |= np.abs(arrived - np.median(around, axis=1)) > BACKWARDS_MS
+    return wrong
 
 
 def _pairs(found: Survey, placed: Placed, reports: list[Report]) -> tuple[list[float], list[float]]:

@@ -92,3 +92,18 @@ def test_drift_is_told(tmp_path: Path) -> None:
     assert [round(stream["drift_ppm"]) for stream in assembly.streams] == [120, 0]
     assert max(abs(error) for _, _, error in errors(target, assembly, voices, 240.0)) < 20
     assert assembly.started_at >= BEGAN
+
+
+def test_a_damaged_arrival_makes_no_day_of_silence(tmp_path: Path) -> None:
+    sound = tone(20_000)
+    for at, row in ((40_000_000, 500), (20 * 3600_000, 999), (4_294_967_295, 0), (0, 700)):
+        sent = list(packets(sound, at=100_000))
+        stranger = bytes(RtpPacket(8, 1, 1, 99, sound[:160].astype(np.uint8).tobytes()))
+        sent.insert(row, (at, stranger))
+        directory = tmp_path / f"{row}"
+        directory.mkdir()
+        write_spool(directory / "0.rtpdump", sent)
+        assembly, left, _ = made(directory, call("agent"))
+        assert assembly.duration_ms == 20_000, row
+        assert np.array_equal(left, sound)
+        assert assembly.streams[0]["strays"] == 1
