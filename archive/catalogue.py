@@ -13,8 +13,9 @@ from core.database import Base, UtcDateTime
 SIGNALLED, SEALED, MISSING = "signalled", "sealed", "missing"
 # A recording's text: pending ─▶ done | failed (the job can be tried again).
 TEXT_PENDING, TEXT_DONE, TEXT_FAILED = "pending", "done", "failed"
-# A recording's life: kept ─▶ disposed (only its row remains).
-KEPT, DISPOSED = "kept", "disposed"
+# A recording's life: kept ─▶ disposing (its deletion has begun; nothing joins or holds it) ─▶ disposed (its row
+# remains).
+KEPT, DISPOSING, DISPOSED = "kept", "disposing", "disposed"
 # Keys are octets, not words: they are in the order of the store's listing on every database.
 KEY = String(400).with_variant(String(400, collation="C"), "postgresql")
 

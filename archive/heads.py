@@ -5,7 +5,6 @@
 locked; sealing them adds rows of their own, which the next head covers.
 """
 
-from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,9 +15,10 @@ from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.retrieve import read_verified
 from archive.seal import SYSTEM, seal_object
+from core.errors import Damaged
 from core.ledger import Entry, LedgerHead, LedgerRow
 from core.merkle import Frontier
-from core.note import Checkpoint, SigningKey, VerifierKey, open_note, signers
+from core.note import Checkpoint, SigningKey, VerifierKey
 
 HEAD, LEAVES, KEY = "head", "leaves", "ledger key"
 HEADS_PREFIX, LEAVES_PREFIX, KEYS_PREFIX = "ledger/heads/", "ledger/leaves/", "ledger/keys/"
@@ -46,18 +46,21 @@ def leaves_key(first: int, size: int) -> str:
 async def sign_head(archive: Archive, key: SigningKey, *, retain_until: datetime, actor: str = SYSTEM) -> SignedHead:
     """Put the leaves that the store does not have yet into it, and sign the head over all of them.
 
-    Where nothing happened since the newest head but its own sealing, that head is returned."""
+    Where nothing happened since the newest head but its own sealing, that head is returned.  ``Damaged`` when the
+    ledger contradicts a head that was signed before."""
     newest = await newest_head(archive)
     async with archive.database.read() as session:
         head = await session.get(LedgerHead, 1)
         tree = Frontier.parse(head.size, head.frontier) if head else Frontier()
-        if newest and await _only_bookkeeping(session, newest.checkpoint.size, tree.size):
-            return newest
+        only_bookkeeping = newest is not None and await _only_bookkeeping(session, newest.checkpoint.size, tree.size)
+    await _require_continued(archive, newest)
+    if newest is not None and only_bookkeeping:
+        return newest
     await _publish_key(archive, key, retain_until, actor)
     await _seal_leaves(archive, tree.size, retain_until, actor)
     checkpoint = Checkpoint(key.name, tree.size, tree.root)
     note = key.sign(str(checkpoint))
-    facts = {"size": tree.size, "root": tree.root.hex(), "signer": _signer(key.verifier)}
+    facts = {"size": tree.size, "root": tree.root.hex(), "signer": signer(key.verifier)}
     stored = await seal_object(
         archive,
         key=head_key(tree.size),
@@ -77,7 +80,7 @@ async def newest_head(archive: Archive, *, at_least: int = 0) -> SignedHead | No
     if stored is None:
         return None
     note = (await read_verified(archive, stored)).decode()
-    checkpoint = Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
+    checkpoint = unsigned(note)
     return SignedHead(checkpoint, note, stored) if checkpoint.size >= at_least else None
 
 
@@ -100,7 +103,7 @@ async def _publish_key(archive: Archive, key: SigningKey, retain_until: datetime
         kind=KEY,
         content=f"{verifier}\n".encode(),
         retain_until=retain_until,
-        entry=Entry("key published", actor, _signer(verifier), {}),
+        entry=Entry("key published", actor, signer(verifier), {}),
     )
 
 
@@ -129,53 +132,35 @@ async def _leaves_sealed(archive: Archive) -> int:
     return int(key.rpartition("-")[2].partition(".")[0]) if key else 0
 
 
-@dataclass(frozen=True)
-class HeadFault:
-    """A signed head that does not fit: its key, what was expected and what was found."""
+async def _require_continued(archive: Archive, newest: SignedHead | None) -> None:
+    """``Damaged`` unless the ledger begins with what was signed before: a house never signs two histories.
 
-    key: str
-    what: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.what}: expected {self.expected}, found {self.found}"
-
-
-async def verify_heads(archive: Archive, keys: Sequence[VerifierKey]) -> AsyncIterator[HeadFault]:
-    """Every head that lies in the store, against the ledger in the database, whose rows ``core.ledger.check`` has
-    found in order.  The store is asked, not the catalogue: an older database knows less than the store does."""
-    seen: set[str] = set()
+    The store is asked for heads that the database does not know, as after restoring it from a backup."""
+    known = newest.stored.key if newest else ""
+    notes = [(known, newest.note)] if newest else []
     async for version in archive.store.list_versions(HEADS_PREFIX):
-        if version.marker:
-            yield HeadFault(version.key, "hidden by a delete marker", "no marker", version.version_id)
-            continue
-        seen.add(version.key)
-        content = b"".join([chunk async for chunk in archive.store.read(version.key, version.version_id)])
-        try:
-            checkpoint = Checkpoint.parse(open_note(content.decode("utf-8", "replace"), keys))
-        except ValueError as error:
-            found = ", ".join(signers(content.decode("utf-8", "replace"))) or "no signature"
-            yield HeadFault(version.key, str(error), ", ".join(_signer(key) for key in keys), found)
-            continue
+        if version.key > known and not version.marker:
+            content = b"".join([chunk async for chunk in archive.store.read(version.key, version.version_id)])
+            notes.append((version.key, content.decode("utf-8", "replace")))
+    for key, note in notes:
+        checkpoint = unsigned(note)
         async with archive.database.read() as session:
             root = await session.scalar(select(LedgerRow.root).where(LedgerRow.seq == checkpoint.size - 1))
-        if root is None:
-            yield HeadFault(
-                version.key, "the ledger is shorter than its signed head", f"{checkpoint.size} rows", "fewer"
+        if checkpoint.size and root != checkpoint.root:
+            raise Damaged(
+                "the ledger does not continue what was signed before, so it is not signed",
+                head=key,
+                expected=checkpoint.root.hex(),
+                found=root.hex() if root else "fewer rows",
+                remedy="find out with `huiyin verify`; after restoring a backup of the database use `huiyin rebuild`",
             )
-        elif root != checkpoint.root:
-            yield HeadFault(version.key, "the ledger was rewritten", checkpoint.root.hex(), root.hex())
-    async for fault in _missing_heads(archive, seen):
-        yield fault
 
 
-async def _missing_heads(archive: Archive, seen: Set[str]) -> AsyncIterator[HeadFault]:
-    async with archive.database.read() as session:
-        known = set(await session.scalars(select(StoredObject.key).where(StoredObject.kind == HEAD)))
-    for key in sorted(known - seen):
-        yield HeadFault(key, "missing", "a signed head", "none")
+def unsigned(note: str) -> Checkpoint:
+    """The checkpoint of a note, whoever signed it; ``ValueError`` when it is none."""
+    return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
 
 
-def _signer(key: VerifierKey) -> str:
+def signer(key: VerifierKey) -> str:
+    """A key's name and number, for saying who signed."""
     return f"{key.name}+{key.number.hex()}"

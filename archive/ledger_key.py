@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from core.errors import SettingsError
-from core.note import SigningKey
+from core.note import SigningKey, VerifierKey
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,11 @@ def ensure_ledger_key(settings: Settings) -> SigningKey:
     if not settings.ledger_key.exists():
         _make(settings.ledger_key, settings.ledger_name)
     return ledger_key(settings)
+
+
+def trusted_keys(settings: Settings) -> tuple[VerifierKey, ...]:
+    """The keys that heads may be signed with: those of ``HUIYIN_LEDGER_VERIFIERS``, or else that of our own key."""
+    return settings.ledger_verifiers or (ledger_key(settings).verifier,)
 
 
 def _make(path: Path, name: str) -> None:

@@ -245,6 +245,21 @@ def _read_version(place: Path, key: str) -> Version:
     return Version(key, place.name.lstrip("@"), facts["size"], facts["sha256"], until, facts["held"])
 
 
+def _list_version(place: Path, key: str) -> Version:
+    """As ``_read_version``, but one damaged version must not hide the others: its hash is then empty, and what can be
+    read of its lock is told."""
+    try:
+        return _read_version(place, key)
+    except Damaged:
+        pass
+    try:
+        facts = json.loads((place / "lock.json").read_bytes())
+        until = parse_moment(facts["lock_until"]) if facts["lock_until"] else None
+        return Version(key, place.name.lstrip("@"), facts["size"], "", until, facts["held"])
+    except (ValueError, KeyError, TypeError):
+        return Version(key, place.name.lstrip("@"), 0, "", None)
+
+
 def _write_lock(place: Path, size: int, sha256: str, until: datetime | None, held: bool) -> None:
     facts = {
         "mode": "COMPLIANCE",
@@ -327,7 +342,7 @@ def _walk(directory: Path, path: str, prefix: str) -> Iterator[Version]:
         elif key.startswith(prefix):
             for version in sorted((entry.name for entry in os.scandir(child)), reverse=True):
                 if version.startswith("@"):
-                    yield _read_version(child / version, key)
+                    yield _list_version(child / version, key)
 
 
 def _make_directories(directory: Path, root: Path) -> None:

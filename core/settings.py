@@ -10,11 +10,14 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from core.note import VerifierKey
 
 Network = IPv4Network | IPv6Network
 
@@ -162,6 +165,14 @@ def _ledger_name(text: str) -> str:
     return text
 
 
+def _verifiers(text: str) -> tuple["VerifierKey", ...]:
+    if not text.split():
+        return ()
+    from core.note import VerifierKey  # only who names keys pays for loading cryptography
+
+    return tuple(VerifierKey.parse(part) for part in text.split())
+
+
 def _header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
         raise ValueError("expected a SIP header name such as X-Work-Order")
@@ -262,6 +273,12 @@ class Settings:
     )
     ledger_name: str = _setting(
         "huiyin.localhost/ledger", _ledger_name, "Name of the ledger in its signed heads, unique to this house"
+    )
+    ledger_verifiers: tuple["VerifierKey", ...] = _setting(
+        "",
+        _verifiers,
+        "Verifier keys that signed heads are checked with, separated by spaces, older ones included; "
+        "empty: only that of the signing key in use",
     )
     link_window_days: int = _setting(
         "30", _whole(1, 366), "Days before a call in which an order with the citizen's telephone is a candidate"

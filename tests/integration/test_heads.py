@@ -11,10 +11,12 @@ from sqlalchemy import delete, select, update
 
 from archive.catalogue import StoredObject
 from archive.evidence import check_proof, recording_proof
-from archive.heads import HeadFault, SignedHead, sign_head, verify_heads
+from archive.faults import Fault
+from archive.heads import SignedHead, sign_head
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key, ledger_key
 from archive.seal import seal_recording
+from archive.trust import verify_heads
 from core.clock import utc_now
 from core.errors import SettingsError
 from core.ids import new_id
@@ -37,7 +39,7 @@ async def _sign(archive: Archive, key: SigningKey = KEY) -> SignedHead:
     return await sign_head(archive, key, retain_until=utc_now() + timedelta(days=1))
 
 
-async def _faults(archive: Archive, key: SigningKey = KEY) -> list[HeadFault]:
+async def _faults(archive: Archive, key: SigningKey = KEY) -> list[Fault]:
     return [fault async for fault in verify_heads(archive, [key.verifier])]
 
 
@@ -90,7 +92,7 @@ async def test_a_consistent_rewrite_is_found(archive: Archive) -> None:
     async with archive.database.read() as session:
         await check(session)
     (fault,) = await _faults(archive)
-    assert (fault.key, fault.what) == (signed.stored.key, "the ledger was rewritten")
+    assert (fault.subject, fault.kind) == (signed.stored.key, "the ledger was rewritten")
 
 
 async def test_a_database_of_yesterday_is_found(archive: Archive) -> None:
@@ -109,7 +111,7 @@ async def test_a_database_of_yesterday_is_found(archive: Archive) -> None:
         await session.execute(update(LedgerHead).values(size=size, frontier=frontier))
         await session.execute(delete(StoredObject).where(StoredObject.key == signed.stored.key))
     (fault,) = await _faults(archive)
-    assert (fault.key, fault.what) == (signed.stored.key, "the ledger is shorter than its signed head")
+    assert (fault.subject, fault.kind) == (signed.stored.key, "the ledger is shorter than its signed head")
 
 
 async def test_another_signing_key_is_named(archive: Archive) -> None:
@@ -117,7 +119,7 @@ async def test_another_signing_key_is_named(archive: Archive) -> None:
     other = SigningKey.generate(KEY.name)
     await _sign(archive, other)
     (fault,) = await _faults(archive)
-    assert fault.what == "signed by an unknown key"
+    assert fault.kind == "signed by an unknown key"
     assert fault.found == f"{other.name}+{other.verifier.number.hex()}"
     assert fault.expected == f"{KEY.name}+{KEY.verifier.number.hex()}"
 
@@ -130,7 +132,7 @@ async def test_a_missing_head_is_named(archive: Archive) -> None:
             update(StoredObject).where(StoredObject.kind == "head").values(key="ledger/heads/000000000000099.txt")
         )
     (fault,) = await _faults(archive)
-    assert (fault.key, fault.found) == ("ledger/heads/000000000000099.txt", "none")
+    assert (fault.subject, fault.found) == ("ledger/heads/000000000000099.txt", "none")
 
 
 async def test_a_recordings_proof_needs_no_database(archive: Archive, tmp_path: Path) -> None:

@@ -92,7 +92,6 @@ async def test_a_row_removed_from_the_catalogue_is_found(archive: Archive, tmp_p
         await session.execute(delete(StoredObject).where(StoredObject.kind == "transcript"))
     assert await faults(archive, row) == [
         "transcript.v1.json: not in the catalogue",
-        "transcript.v1.json: extra version",
     ]
 
 
@@ -101,10 +100,7 @@ async def test_a_catalogue_that_was_rewritten_is_found(archive: Archive, tmp_pat
     async with archive.database.write() as session:
         audio = (await session.scalars(select(StoredObject).where(StoredObject.kind == "audio"))).one()
         audio.sha256 = "0" * 64
-    found = await faults(archive, row)
-    assert "audio.flac: altered" in found
-    assert "audio.flac: catalogue and ledger disagree" in found
-    assert "metadata.json: names another audio" in found
+    assert await faults(archive, row) == ["audio.flac: catalogue and ledger disagree"]
 
 
 async def test_swapped_objects_are_found(archive: Archive, tmp_path: Path) -> None:
