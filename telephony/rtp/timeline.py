@@ -22,11 +22,11 @@ level rises or falls, less  level comes back within 10 s   jitter, a stall and i
                                                            is split there; it did not: a route changed, it goes on
                             level stays, no reports:       up to 150 ms (250 ms inside a talkspurt): a route changed
                                                            and the run goes on; more: the clock stood, it is split
-another timestamp rate      \\-                             another codec took over: a new run
-another SSRC                \\-                             another source: runs of its own
+another timestamp rate      -                               another codec took over: a new run
+another SSRC                -                               another source: runs of its own
 steady slope of the level   up to 1,000 ppm                clocks drift: times of the run are scaled (``clocks``)
 sequence numbers only       continues from here            the numbering began anew: the run goes on, nothing is lost
-silence suppression         \\-                             timestamps run on: the run goes on, a gap of silence
+silence suppression         -                               timestamps run on: the run goes on, a gap of silence
 =========================== ============================== ========================================================
 
 Sequence numbers tell loss, duplicates and order (RFC 3550 appendix A.1 has the two limits).
@@ -86,9 +86,12 @@ class Run:
 
     @property
     def hurried(self) -> bool:
-        """Whether it was sent faster than real time."""
+        """Whether it was sent faster than real time, and not only held back at its beginning."""
         spoken = (self.highest - self.timestamp) * self.ms_per_tick
-        return spoken > 200 and spoken > HURRIED * (self.last_arrival - self.first_arrival)
+        took = self.last_arrival - self.first_arrival
+        if spoken < 200 or spoken < HURRIED * took:
+            return False
+        return len(self.levels) < 3 or self.levels[0] - self.levels[-1] > (HURRIED - 1) / 2 * took
 
     def add(self, row: int, arrival: int, timestamp: int, ticks: int, step: float) -> None:
         """Note a packet that is heard."""

@@ -126,6 +126,11 @@ def test_an_hour_of_drift_with_holds(tmp_path: Path) -> None:
     judged(tmp_path, (replace(agent, ppm=150.0, stood=stood), replace(citizen, ppm=-150.0)), 3600.0, least=200)
 
 
+def test_a_short_call_that_is_held_back_at_its_beginning(tmp_path: Path) -> None:
+    agent, citizen = pair()
+    judged(tmp_path, (replace(agent, stalls=((0.0, 4.0),)), citizen), 9.0, least=4)
+
+
 def test_one_side_joins_late_and_one_never_sends(tmp_path: Path) -> None:
     agent, citizen = pair()
     judged(tmp_path, (agent, replace(citizen, joins=17.3)), 40.0)
