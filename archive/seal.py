@@ -76,7 +76,7 @@ async def seal_recording(
         archive, layout.audio_key(recording.id, recording.started_at), layout.AUDIO, audio, sha256, until, recording.id
     )
     content = _metadata(recording, sha256, size)
-    metadata_object = await _store_bytes(
+    metadata_object = await store_bytes(
         archive,
         layout.metadata_key(recording.id, recording.started_at),
         layout.METADATA,
@@ -130,7 +130,7 @@ async def seal_transcript(
         }
     )
     key = layout.transcript_key(recording_id, recording.started_at, number)
-    stored = await _store_bytes(archive, key, layout.TRANSCRIPT, wrapped, until, recording_id)
+    stored = await store_bytes(archive, key, layout.TRANSCRIPT, wrapped, until, recording_id)
     async with archive.database.write() as session:
         recording = await _lock_recording(session, recording_id)
         _require_version(recording, expected_version)
@@ -164,7 +164,7 @@ async def seal_object(
     What is sealed already under this key with this content is returned as it is, and ``then`` not run."""
     until = round_up(retain_until)
     if isinstance(content, bytes):
-        stored = await _store_bytes(archive, key, kind, content, until, recording_id)
+        stored = await store_bytes(archive, key, kind, content, until, recording_id)
     else:
         sha256, _ = await asyncio.to_thread(hash_file, content)
         stored = await _store(archive, key, kind, content, sha256, until, recording_id)
@@ -230,9 +230,10 @@ def _row(recording: NewRecording, now: datetime, until: datetime) -> Recording:
     return Recording(**values, sealed_at=now, retain_until=until)
 
 
-async def _store_bytes(
+async def store_bytes(
     archive: Archive, key: str, kind: str, content: bytes, until: datetime, recording_id: UUID | None
 ) -> StoredObject:
+    """Put bytes (or take what an interrupted attempt left) and return the row that the caller has still to commit."""
     return await _store(archive, key, kind, content, hashlib.sha256(content).hexdigest(), until, recording_id)
 
 

@@ -1,68 +1,146 @@
-"""Carrying a confirmed disposal out, so that whatever interrupts it, doing it again finishes it.
+"""Carrying confirmed disposals out, so that whatever interrupts it, doing it again finishes it.
 
-The plan (every object version) is written down first, then versions are deleted through the store, which refuses
-before its date; only when nothing is left is the certificate sealed, in one transaction with the catalogue's change.
+For each chunk of disposals: look what there is (``plan``); write the plans down in one transaction, after looking again
+under the recordings' locks (``begin``, the point of no return); delete version by version through the store, which
+refuses before its date; look that nothing is left; store the certificates; and only then change the catalogue, in one
+transaction with the ledger's rows.  Every step can be done twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from archive.catalogue import DISPOSED, Recording, StoredObject
+from archive.catalogue import DISPOSING, Recording, StoredObject
 from archive.house import Archive
-from archive.seal import seal_object
-from archive.search import remove_turns
+from archive.lock import round_up
+from archive.seal import store_bytes
 from archive.store import ObjectStore, Version
-from core.errors import Conflict, NotFound, Refused
-from core.ledger import Entry, canonical
+from core.errors import Conflict, HuiyinError, NotFound, Refused
 from core.settings import Settings
-from retention.disposal import CONFIRMED, DONE, SYSTEM, Disposal, require_eligible
-from retention.rule import eligible_at, explain
-from workorders.orders import Finding
+from retention.certificates import KIND, certificate, certificate_key
+from retention.conclusion import conclude
+from retention.disposal import BEGIN, CONFIRMED, DONE, EXECUTING, Disposal, move, require_eligible
+from retention.explaining import explain_keeping
+from retention.policies import load_policies
+from retention.rule import Policies, eligible_at
+from retention.versions import find_versions
 
-FORMAT = "huiyin-disposal-certificate/1"
+Plan = Sequence[dict[str, Any]]
+CHUNK = 200
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Recordings that are gone for good, and those (by identifier) that could not be disposed of, with the reason."""
+
+    disposed: tuple[UUID, ...] = ()
+    refused: tuple[tuple[UUID, HuiyinError], ...] = ()
+
+    def __add__(self, other: "Executed") -> "Executed":
+        return Executed(self.disposed + other.disposed, self.refused + other.refused)
+
+
+@dataclass(frozen=True)
+class _Work:
+    disposal: Disposal
+    recording: Recording
+    plan: Plan = ()
 
 
 async def execute(archive: Archive, settings: Settings, disposal_id: UUID, *, now: datetime) -> StoredObject:
-    """Delete every version of a confirmed disposal's recording and seal the certificate, which is returned.
+    """Delete every version of one confirmed disposal's recording; the sealed certificate is returned.
 
     ``Refused`` before the date, under a hold or without both decisions; then nothing has been deleted."""
+    done = await _execute_chunk(archive, settings, [disposal_id], now)
+    for _, error in done.refused:
+        raise error
+    async with archive.database.read() as session:
+        disposal = await session.get(Disposal, disposal_id)
+        if disposal is None:
+            raise NotFound("no such disposal", disposal=disposal_id)
+        return await session.get_one(StoredObject, disposal.certificate)
+
+
+async def execute_confirmed(archive: Archive, settings: Settings, *, now: datetime) -> Executed:
+    """Carry out every disposal that two people decided, and first those that were interrupted.  One that the store or a
+    rule refuses is reported, and tried again the next time."""
+    async with archive.database.read() as session:
+        query = select(Disposal.id).order_by(Disposal.confirmed_at, Disposal.id)
+        waiting = [
+            identifier
+            for state in (EXECUTING, CONFIRMED)
+            for identifier in await session.scalars(query.where(Disposal.state == state))
+        ]
+    done = Executed()
+    for start in range(0, len(waiting), CHUNK):
+        done += await _execute_chunk(archive, settings, waiting[start : start + CHUNK], now)
+    return done
+
+
+async def _execute_chunk(archive: Archive, settings: Settings, ids: Sequence[UUID], now: datetime) -> Executed:
     # A pretended time (`--at`) never brings a disposal forward.
     moment = min(now, archive.clock())
-    disposal, recording = await _load(archive, disposal_id)
-    _require_confirmed(disposal)
-    require_eligible(recording, settings, moment)
-    if disposal.plan is None:
-        disposal = await begin_deletion(
-            archive, settings, disposal_id, await plan_deletion(archive, recording.id, moment), moment
-        )
-    assert disposal.plan is not None
-    for item in disposal.plan:
-        await _delete(archive.store, item["key"], item["version_id"])
-    left = await _versions(archive.store, (item["key"] for item in disposal.plan), recording.id)
-    if left:
-        raise Conflict("a version appeared while the recording was being deleted", key=left[0].key)
-    return await _certify(archive, settings, disposal, recording)
-
-
-async def _load(archive: Archive, disposal_id: UUID) -> tuple[Disposal, Recording]:
     async with archive.database.read() as session:
-        return await _rows(session, disposal_id)
+        found = await _rows(session, ids)
+        policies = await load_policies(session, settings)
+    new = [work for work in found if work.disposal.state != EXECUTING]
+    planned, refused = await _each(new, lambda work: _plan(archive, work, policies, moment))
+    begun, late = await begin_deletion(archive, settings, {work.disposal.id: work.plan for work in planned}, moment)
+    interrupted = [replace(work, plan=work.disposal.plan or ()) for work in found if work.disposal.state == EXECUTING]
+    emptied, stuck = await _each([*interrupted, *begun], lambda work: _empty(archive, work))
+    await _certify(archive, settings, emptied)
+    return Executed(tuple(work.recording.id for work in emptied), (*refused, *late, *stuck))
 
 
-async def _rows(session: AsyncSession, disposal_id: UUID, *, lock: bool = False) -> tuple[Disposal, Recording]:
-    """Both rows; with ``lock`` the recording's first, as sealing does, so that nobody waits in a circle."""
-    disposal = await session.get(Disposal, disposal_id)
-    if disposal is None:
-        raise NotFound("no such disposal", disposal=disposal_id)
-    recording = await session.get_one(Recording, disposal.recording_id, with_for_update=lock or None)
+async def _each(
+    all_work: Sequence[_Work], step: Callable[[_Work], Awaitable[_Work]]
+) -> tuple[list[_Work], list[tuple[UUID, HuiyinError]]]:
+    """Do one step of each, several at once; what is refused stands apart, anything else is raised at the end."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: _Work) -> _Work:
+        async with limit:
+            return await step(work)
+
+    results = await asyncio.gather(*(one(work) for work in all_work), return_exceptions=True)
+    done, refused = list[_Work](), list[tuple[UUID, HuiyinError]]()
+    for work, result in zip(all_work, results, strict=True):
+        if isinstance(result, (Refused, Conflict, NotFound)):
+            refused.append((work.recording.id, result))
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            done.append(result)
+    return done, refused
+
+
+async def _rows(session: AsyncSession, ids: Iterable[UUID], *, lock: bool = False) -> list[_Work]:
+    """Disposals with their recordings; with ``lock`` the recordings first, in the order of their identifiers, as
+    everyone locks them, so that nobody waits in a circle."""
+    wanted = list(ids)
     if lock:
-        await session.refresh(disposal, with_for_update=True)
-    return disposal, recording
+        of_these = select(Disposal.recording_id).where(Disposal.id.in_(wanted))
+        await session.scalars(
+            select(Recording).where(Recording.id.in_(of_these)).order_by(Recording.id).with_for_update()
+        )
+    query = select(Disposal, Recording).join(Recording, Recording.id == Disposal.recording_id)
+    query = query.where(Disposal.id.in_(wanted)).order_by(Recording.id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return [_Work(disposal, recording) for disposal, recording in (await session.execute(query)).all()]
+
+
+async def _plan(archive: Archive, work: _Work, policies: Policies, now: datetime) -> _Work:
+    _require_confirmed(work.disposal)
+    require_eligible(work.recording, policies, now)
+    return replace(work, plan=await plan_deletion(archive, work.recording.id, now))
 
 
 def _require_confirmed(disposal: Disposal) -> None:
@@ -70,12 +148,12 @@ def _require_confirmed(disposal: Disposal) -> None:
         raise Refused("处置未经两人批准 / two people have not decided", disposal=disposal.id, state=disposal.state)
 
 
-async def plan_deletion(archive: Archive, recording_id: UUID, now: datetime) -> list[dict[str, Any]]:
+async def plan_deletion(archive: Archive, recording_id: UUID, now: datetime) -> Plan:
     """Every version that the catalogue or the store knows; ``Refused`` when one of them is still locked or held."""
     async with archive.database.read() as session:
         rows = (await session.scalars(select(StoredObject).where(StoredObject.recording_id == recording_id))).all()
     known = {(row.key, row.version_id): row for row in rows}
-    found = await _versions(archive.store, (row.key for row in rows), recording_id)
+    found = await find_versions(archive.store, (row.key for row in rows), recording_id)
     for version in found:
         if not version.marker:
             _require_unlocked(await archive.store.head(version.key, version.version_id), now)
@@ -100,28 +178,59 @@ def _require_unlocked(version: Version, now: datetime) -> None:
         raise Refused("对象锁定未到期 / locked for longer", key=version.key, until=version.lock_until.isoformat())
 
 
-async def _versions(store: ObjectStore, keys: Iterable[str], recording_id: UUID) -> list[Version]:
-    """All versions under the recording's own directories, and of its other keys (links) exactly."""
-    own, others = set[str](), set[str]()
-    for key in keys:
-        before, separator, _ = key.partition(f"/{recording_id}/")
-        (own if separator else others).add(before + separator)
-    found = [version for prefix in sorted(own) async for version in store.list_versions(prefix)]
-    for key in sorted(others):
-        found += [version async for version in store.list_versions(key) if version.key == key]
-    return found
-
-
 async def begin_deletion(
-    archive: Archive, settings: Settings, disposal_id: UUID, plan: Sequence[dict[str, Any]], now: datetime
-) -> Disposal:
-    """Write the plan down, after looking again: someone may have set a hold or withdrawn meanwhile."""
+    archive: Archive, settings: Settings, plans: Mapping[UUID, Plan], now: datetime
+) -> tuple[list[_Work], list[tuple[UUID, HuiyinError]]]:
+    """Write the plans down, after looking again: someone may have set a hold, a date or withdrawn meanwhile."""
+    begun, refused = list[_Work](), list[tuple[UUID, HuiyinError]]()
+    if not plans:
+        return begun, refused
     async with archive.database.write() as session:
-        disposal, recording = await _rows(session, disposal_id, lock=True)
-        _require_confirmed(disposal)
-        require_eligible(recording, settings, now)
-        disposal.plan, disposal.begun_at = list(plan), now
-        return disposal
+        policies = await load_policies(session, settings)
+        for work in await _rows(session, plans, lock=True):
+            try:
+                _require_confirmed(work.disposal)
+                require_eligible(work.recording, policies, now)
+            except Refused as error:
+                refused.append((work.recording.id, error))
+                continue
+            _begin(work, policies, plans[work.disposal.id], now)
+            begun.append(replace(work, plan=plans[work.disposal.id]))
+    return begun, refused
+
+
+def _begin(work: _Work, policies: Policies, plan: Plan, now: datetime) -> None:
+    disposal, recording = work.disposal, work.recording
+    words = explain_keeping(
+        policies,
+        call_end=recording.ended_at,
+        text_final=recording.text_final_at,
+        fixed_until=recording.retain_until,
+        now=now,
+    )
+    move(disposal, BEGIN)
+    disposal.plan, disposal.begun_at, disposal.rule = list(plan), now, [words.chinese, words.english]
+    recording.life = DISPOSING
+
+
+async def _empty(archive: Archive, work: _Work) -> _Work:
+    """Delete what the plan names, and what an interrupted sealing has left beside it meanwhile."""
+    for item in work.plan:
+        await _delete(archive.store, item["key"], item["version_id"])
+    left = await find_versions(archive.store, (item["key"] for item in work.plan), work.recording.id)
+    if not left:
+        return work
+    facts = [{"key": one.key, "version_id": one.version_id, "size": one.size, "sha256": one.sha256} for one in left]
+    further = [{**each, "kind": "", "found": True} for each in facts]
+    async with archive.database.write() as session:
+        disposal = await session.get_one(Disposal, work.disposal.id, with_for_update=True)
+        disposal.plan = [*(disposal.plan or ()), *further]
+    for one in left:
+        await _delete(archive.store, one.key, one.version_id)
+    still = await find_versions(archive.store, (one.key for one in left), work.recording.id)
+    if still:
+        raise Conflict("a version is still there after it was deleted", key=still[0].key)
+    return _Work(disposal, work.recording, disposal.plan)
 
 
 async def _delete(store: ObjectStore, key: str, version_id: str) -> None:
@@ -131,69 +240,22 @@ async def _delete(store: ObjectStore, key: str, version_id: str) -> None:
         return  # an earlier, interrupted run has deleted it
 
 
-async def _certify(archive: Archive, settings: Settings, disposal: Disposal, recording: Recording) -> StoredObject:
-    async def conclude(session: AsyncSession, certificate: StoredObject) -> None:
-        await _conclude(session, disposal.id, certificate, archive.clock())
+async def _certify(archive: Archive, settings: Settings, emptied: Sequence[_Work]) -> None:
+    """Store the certificates; then the catalogue and the ledger change together."""
+    if not emptied:
+        return
+    until = round_up(eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone))
+    limit = asyncio.Semaphore(AT_ONCE)
 
-    # The time at which deletion began, not this run's: an interrupted run's certificate is recognised by its bytes.
-    begun = disposal.begun_at
-    assert begun is not None
-    return await seal_object(
-        archive,
-        key=f"certificates/{begun:%Y/%m/%d}/{recording.id}.json",
-        kind="certificate",
-        content=canonical(_certificate(settings, disposal, recording)).encode(),
-        retain_until=eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone),
-        entry=Entry("disposed", SYSTEM, str(recording.id), _decided(disposal)),
-        recording_id=recording.id,
-        then=conclude,
-    )
+    async def one(work: _Work) -> StoredObject:
+        async with limit:
+            content = certificate(work.disposal, work.recording)
+            return await store_bytes(archive, certificate_key(work.disposal), KIND, content, until, work.recording.id)
 
-
-def _decided(disposal: Disposal) -> Mapping[str, object]:
-    return {
-        "disposal": str(disposal.id),
-        "proposed_by": disposal.proposed_by,
-        "approved_by": disposal.approved_by,
-        "confirmed_by": disposal.confirmed_by,
-        "versions": len(disposal.plan or ()),
-    }
-
-
-def _certificate(settings: Settings, disposal: Disposal, recording: Recording) -> Mapping[str, object]:
-    assert disposal.approved_at
-    assert disposal.confirmed_at
-    assert disposal.begun_at
-    return {
-        "format": FORMAT,
-        **_decided(disposal),
-        "recording": str(recording.id),
-        "started_at": recording.started_at.isoformat(),
-        "ended_at": recording.ended_at.isoformat(),
-        "retained_until": recording.retain_until.isoformat(),
-        "rule": explain(
-            recording.ended_at, recording.text_final_at, years=settings.retention_years, timezone=settings.timezone
-        ),
-        "reason": disposal.reason,
-        "proposed_at": disposal.proposed_at.isoformat(),
-        "approved_at": disposal.approved_at.isoformat(),
-        "confirmed_at": disposal.confirmed_at.isoformat(),
-        "begun_at": disposal.begun_at.isoformat(),
-        "objects": disposal.plan,
-        "nothing_left": True,
-    }
-
-
-async def _conclude(session: AsyncSession, disposal_id: UUID, certificate: StoredObject, now: datetime) -> None:
-    """The catalogue's side: text and personal data go, one row stays that says when and on whose decision."""
-    disposal, recording = await _rows(session, disposal_id, lock=True)
-    _require_confirmed(disposal)
-    await remove_turns(session, recording.id)
-    await session.execute(update(Finding).where(Finding.recording_id == recording.id).values(sentence=""))
-    await session.execute(
-        delete(StoredObject).where(StoredObject.recording_id == recording.id, StoredObject.id != certificate.id)
-    )
-    recording.life, recording.disposed_at = DISPOSED, now
-    recording.citizen_number = recording.citizen_name = recording.agent_name = ""
-    recording.facts = {}
-    disposal.state, disposal.done_at, disposal.certificate = DONE, now, certificate.id
+    stored = await asyncio.gather(*(one(work) for work in emptied))
+    made = dict(zip((work.disposal.id for work in emptied), stored, strict=True))
+    async with archive.database.write() as session:
+        rows = [work for work in await _rows(session, made, lock=True) if work.disposal.state != DONE]
+        await conclude(
+            session, [(each.disposal, each.recording, made[each.disposal.id]) for each in rows], archive.clock()
+        )

@@ -18,7 +18,7 @@ from core.errors import NotFound, Refused
 from core.ledger import Entry, append
 from core.settings import Settings
 from retention.disposal import DATES, SYSTEM
-from retention.rule import eligible_at
+from retention.policies import load_policies
 
 BATCH = 200
 AT_ONCE = 16
@@ -76,12 +76,12 @@ async def check_locks(archive: Archive, settings: Settings, *, dry_run: bool) ->
 async def _extend(archive: Archive, settings: Settings, *, dry_run: bool) -> AsyncIterator[str]:
     """Recordings whose date in the catalogue is earlier than the rule says (more years now, or a crash between)."""
     last: UUID | None = None
+    async with archive.database.read() as session:
+        policies = await load_policies(session, settings)
     while batch := await _recordings(archive, last):
         for recording in batch:
             last = recording.id
-            until = eligible_at(
-                recording.ended_at, recording.text_final_at, years=settings.retention_years, timezone=settings.timezone
-            )
+            until = policies.eligible_at(recording.ended_at, recording.text_final_at, archive.clock())
             if recording.retain_until < until:
                 if not dry_run:
                     await lengthen(archive, recording.id, until, why=WHY, actor=SYSTEM)

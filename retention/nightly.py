@@ -12,17 +12,17 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
 
-from archive.catalogue import KEPT, Recording, StoredObject
+from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.seal import seal_object
-from core.errors import Conflict, NotFound, Refused
 from core.ledger import Entry, canonical
 from core.settings import Settings
-from retention.disposal import APPROVED, CONFIRMED, DATES, PROPOSED, SYSTEM, Disposal, eligible_on
-from retention.execution import execute
+from retention.batches import list_batch, list_eligible
+from retention.disposal import APPROVED, CONFIRMED, PROPOSED, SYSTEM, Disposal
+from retention.execution import execute_confirmed
 from retention.locks import Fault, LockReport, check_locks
+from retention.membership import settle_holds
 from retention.reconcile import MissingCall, Reconciliation, reconcile
 from retention.rule import eligible_at
 
@@ -113,11 +113,16 @@ async def run_nightly(archive: Archive, settings: Settings, *, now: datetime, dr
     database cannot be reached: running again later continues."""
     dry_run = dry_run or now > archive.clock()
     steps = _Steps(archive)
+    if not dry_run:
+        await settle_holds(archive, settings)
+    steps.done("holds")
     locks = await check_locks(archive, settings, dry_run=dry_run)
     steps.done("locks")
     calls = await reconcile(archive, now=now, dry_run=dry_run)
     steps.done("calls")
     disposed, refused = ((), ()) if dry_run else await _dispose(archive, settings, now)
+    if not dry_run:
+        await list_batch(archive, settings, now=now)
     steps.done("disposals")
     async with archive.database.read() as session:
         eligible = await list_eligible(session, settings, now)
@@ -139,17 +144,6 @@ async def run_nightly(archive: Archive, settings: Settings, *, now: datetime, dr
     return result if dry_run else await _seal(archive, settings, result)
 
 
-async def list_eligible(session: AsyncSession, settings: Settings, now: datetime) -> tuple[str, ...]:
-    """The kept recordings without a hold whose date has come, earliest first."""
-    rows = await session.scalars(
-        select(Recording)
-        .where(Recording.life == KEPT, Recording.held.is_(False), Recording.retain_until <= now)
-        .order_by(Recording.retain_until, Recording.id)
-        .options(load_only(*DATES))
-    )
-    return tuple(str(row.id) for row in rows if eligible_on(row, settings) <= now)
-
-
 async def _waiting(session: AsyncSession) -> dict[str, int]:
     rows = await session.execute(
         select(Disposal.state, func.count())
@@ -161,18 +155,9 @@ async def _waiting(session: AsyncSession) -> dict[str, int]:
 
 async def _dispose(archive: Archive, settings: Settings, now: datetime) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
     """Carry out what two people decided; a refusal is a fault of the night, and is tried again the next."""
-    async with archive.database.read() as session:
-        query = select(Disposal).where(Disposal.state == CONFIRMED).order_by(Disposal.confirmed_at, Disposal.id)
-        decided = (await session.scalars(query)).all()
-    disposed: list[str] = []
-    faults: list[Fault] = []
-    for disposal in decided:
-        try:
-            await execute(archive, settings, disposal.id, now=now)
-            disposed.append(str(disposal.recording_id))
-        except (Refused, Conflict, NotFound) as error:
-            faults.append(Fault("disposal", str(disposal.recording_id), f"处置未能完成：{error}"))
-    return tuple(disposed), tuple(faults)
+    done = await execute_confirmed(archive, settings, now=now)
+    faults = [Fault("disposal", str(recording), f"处置未能完成：{error}") for recording, error in done.refused]
+    return tuple(str(recording) for recording in done.disposed), tuple(faults)
 
 
 async def _seal(archive: Archive, settings: Settings, result: NightlyResult) -> NightlyResult:

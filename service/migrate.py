@@ -26,6 +26,7 @@ import core.jobs
 import core.ledger
 import reporting.reports
 import retention.disposal
+import retention.holds
 import workorders.orders
 from core.database import Base, Database
 from core.settings import Settings
@@ -42,6 +43,7 @@ TABLE_MODULES = (
     core.ledger,
     reporting.reports,
     retention.disposal,
+    retention.holds,
     workorders.orders,
 )
 # An arbitrary constant: PostgreSQL's advisory lock under which only one process migrates.

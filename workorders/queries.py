@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from archive.catalogue import DISPOSED, Recording
+from archive.catalogue import KEPT, Recording
 from workorders.orders import ANSWERS, CONNECTED, Finding, Link, LinkQuestion, WorkOrder
 
 
@@ -122,7 +122,7 @@ async def open_questions(session: AsyncSession, *, limit: int = 100, offset: int
     rows = await session.execute(
         select(LinkQuestion, Recording)
         .join(Recording, Recording.id == LinkQuestion.recording_id)
-        .where(LinkQuestion.answered_at.is_(None), Recording.life != DISPOSED)
+        .where(LinkQuestion.answered_at.is_(None), Recording.life == KEPT)
         .order_by(LinkQuestion.asked_at, LinkQuestion.recording_id)
         .limit(limit)
         .offset(offset)

@@ -149,7 +149,7 @@ async def test_an_interrupted_disposal_is_finished_by_the_next_night(house: Hous
     identifier = await decide(house, recording)
     # As after a crash: the plan was written down and some versions were deleted, nothing else.
     plan = await plan_deletion(house.archive, recording.id, house.clock.now)
-    await begin_deletion(house.archive, SETTINGS, identifier, plan, house.clock.now)
+    await begin_deletion(house.archive, SETTINGS, {identifier: plan}, house.clock.now)
     for item in plan[:deleted]:
         await house.archive.store.delete_version(item["key"], item["version_id"])
     async with house.archive.database.write() as session:
