@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from archive.catalogue import Recording
-from archive.heads import SignedHead, newest_head, sign_head
+from archive.heads import newest_head, sign_head
 from archive.house import Archive
 from core.errors import NotFound
 from core.ledger import LedgerRow
@@ -37,11 +37,12 @@ async def recording_proof(
     head = await newest_head(archive, at_least=(last or 0) + 1)
     if head is None:
         head = await sign_head(archive, key, retain_until=retain_until)
-    return await _proof(archive, recording_id, head, key.verifier)
+    return await proof_under(archive, recording_id, head.note, key.verifier)
 
 
-async def _proof(archive: Archive, recording_id: UUID, head: SignedHead, verifier: VerifierKey) -> dict[str, Any]:
-    size = head.checkpoint.size
+async def proof_under(archive: Archive, recording_id: UUID, note: str, verifier: VerifierKey) -> dict[str, Any]:
+    """What the ledger said of a recording when this head (a signed note of ours) was signed."""
+    size = Checkpoint.parse(note.rpartition("\n\n")[0] + "\n").size
     async with archive.database.read() as session:
         query = select(LedgerRow).where(LedgerRow.subject == str(recording_id), LedgerRow.seq < size)
         rows = list(await session.scalars(query.order_by(LedgerRow.seq)))
@@ -53,7 +54,7 @@ async def _proof(archive: Archive, recording_id: UUID, head: SignedHead, verifie
     return {
         "format": FORMAT,
         "recording": str(recording_id),
-        "head": head.note,
+        "head": note,
         "verifier_key": str(verifier),
         "entries": entries,
     }

@@ -27,6 +27,7 @@ import core.ledger
 import reporting.reports
 import retention.disposal
 import retention.holds
+import retention.handover.tables
 import workorders.orders
 from core.database import Base, Database
 from core.settings import Settings
@@ -44,6 +45,7 @@ TABLE_MODULES = (
     reporting.reports,
     retention.disposal,
     retention.holds,
+    retention.handover.tables,
     workorders.orders,
 )
 # An arbitrary constant: PostgreSQL's advisory lock under which only one process migrates.
