@@ -185,7 +185,7 @@ async def look_again(
         found = (await session.execute(query)).one_or_none()
     row = known(found) if found is not None else None
     if version is None:
-        version = await _head(archive, one)
+        version = await head(archive, one)
     if with_ledger and (said is None or row is None):
         await index.catch_up(archive.database)
         said = next((each for each in index.of_key(one.key) if each.version_id == one.version_id), None)
@@ -194,7 +194,8 @@ async def look_again(
     return _with_ledger(replace(one, version=version, known=row, said=said), index)
 
 
-async def _head(archive: Archive, one: Accounts) -> Version | None:
+async def head(archive: Archive, one: Accounts) -> Version | None:
+    """The version as the store tells it now, or ``None``; one with damaged bytes is there all the same."""
     try:
         return await archive.store.head(one.key, one.version_id)
     except NotFound:

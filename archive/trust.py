@@ -130,7 +130,7 @@ async def verify_keys(archive: Archive, keys: Sequence[VerifierKey]) -> AsyncIte
     async for version in archive.store.list_versions(KEYS_PREFIX):
         text = "" if version.marker else (await _text(archive, version)).strip()
         if text not in trusted and not version.marker:
-            shown = text.rpartition("+")[0] or "no key"
+            shown = "+".join(text.split("+")[:2]) or "no key"
             yield Fault(version.key, UNTRUSTED, ", ".join(signer(key) for key in keys), shown)
 
 

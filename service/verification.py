@@ -1,47 +1,105 @@
-"""``huiyin verify``: every recording's objects against store and catalogue, then the ledger."""
+"""``huiyin verify``: the ledger with its signed heads, then everything in the store, one recording, or a sample.
 
-from collections.abc import Callable
+Whoever asks sees each fault when it is found, and how fast it goes.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from uuid import UUID
 
-from sqlalchemy import select
-
-from archive.catalogue import KEPT, Recording
+from archive.faults import Fault
 from archive.house import Archive
+from archive.inspection import Inspector
+from archive.sample import verify_sample
+from archive.seal import SYSTEM
+from archive.sealed_index import SealedIndex
+from archive.survey import SETTLE_SECONDS, Progress, Survey
+from archive.trust import verify_ledger
 from archive.verify import verify_recording
-from core import ledger
-from core.errors import Damaged
+from core.errors import NotFound
+from core.ledger import Entry, append
+from core.note import VerifierKey
 
-PROGRESS_EVERY = 100
+TELL_EVERY_SECONDS = 2.0
+Tell = Callable[[str], None]
 
 
-async def verify(archive: Archive, recording_id: UUID | None, *, on_progress: Callable[[str], None]) -> list[str]:
-    """Every fault as a line that names the object, what was expected and what was found; empty when all is well."""
-    async with archive.database.read() as session:
-        chosen = select(Recording.id).where(Recording.life == KEPT).order_by(Recording.id)
-        if recording_id is not None:
-            chosen = chosen.where(Recording.id == recording_id)
-        identifiers = list(await session.scalars(chosen))
-    if recording_id is not None and not identifiers:
-        on_progress(f"没有这份录音 no such recording: {recording_id}")
-        return [f"no such recording: {recording_id}"]
+async def verify(
+    archive: Archive,
+    keys: Sequence[VerifierKey],
+    *,
+    on_progress: Tell,
+    recording_id: UUID | None = None,
+    sample: int = 0,
+    settle: float = SETTLE_SECONDS,
+) -> list[str]:
+    """Every fault as a line that names the thing, what was expected and what was found; empty when all is well.
+
+    What was verified joins the ledger, unless the ledger itself is at fault."""
     faults: list[str] = []
-    for count, identifier in enumerate(identifiers, 1):
-        for fault in await verify_recording(archive, identifier):
-            faults.append(f"{identifier}: {fault}")
-            on_progress(f"异常 fault: {faults[-1]}")
-        if count % PROGRESS_EVERY == 0:
-            on_progress(f"已校验 verified {count}/{len(identifiers)}")
-    faults += await _ledger_faults(archive, on_progress)
-    on_progress(f"录音 recordings: {len(identifiers)}; 异常 faults: {len(faults)}")
+    async for fault in verify_ledger(archive, keys):
+        faults.append(str(fault))
+        on_progress(f"异常 fault: {fault}")
+    ledger_is_whole = not faults
+    if ledger_is_whole:
+        on_progress("账本、签名树头与副本一致 ledger, signed heads and leaves agree")
+    speed = _Speed(on_progress)
+    async for fault in _chosen(archive, speed, recording_id, sample, settle):
+        faults.append(str(fault))
+        on_progress(f"异常 fault: {fault}")
+    what = f"录音 recording {recording_id}" if recording_id is not None else speed.said()
+    on_progress(f"{what}；异常 faults: {len(faults)}")
+    if ledger_is_whole:
+        await _record(archive, speed.progress, len(faults), recording_id, sample)
     return faults
 
 
-async def _ledger_faults(archive: Archive, on_progress: Callable[[str], None]) -> list[str]:
-    try:
-        async with archive.database.read() as session:
-            tree = await ledger.check(session)
-    except Damaged as error:
-        on_progress(f"异常 fault: {error}")
-        return [str(error)]
-    on_progress(f"账本 ledger: {tree.size} 条 rows, 树头 head {tree.root.hex()[:16]}…")
-    return []
+async def _chosen(
+    archive: Archive, speed: "_Speed", recording_id: UUID | None, sample: int, settle: float
+) -> AsyncIterator[Fault]:
+    if recording_id is not None:
+        try:
+            for fault in await verify_recording(archive, recording_id):
+                yield fault
+        except NotFound:
+            yield Fault(f"recording {recording_id}", "no such recording", "a recording", "none")
+    elif sample:
+        async for fault in verify_sample(archive, sample, speed.progress, speed.tell):
+            yield fault
+    else:
+        with closing(SealedIndex()) as index, closing(Inspector(archive)) as inspector:
+            survey = Survey(archive, index, inspector, on_progress=speed.tell, settle=settle)
+            speed.progress = survey.progress
+            async for fault in survey.run():
+                yield fault
+
+
+async def _record(archive: Archive, done: Progress, faults: int, recording_id: UUID | None, sample: int) -> None:
+    scope = "recording" if recording_id is not None else "sample" if sample else "all"
+    facts = {"scope": scope, "objects_read": done.objects, "octets": done.octets, "faults": faults}
+    async with archive.database.write() as session:
+        await append(session, Entry("verified", SYSTEM, str(recording_id or "archive"), facts), archive.clock())
+
+
+class _Speed:
+    """Says how far it is and how fast it goes, every two seconds at most."""
+
+    def __init__(self, on_progress: Tell) -> None:
+        self.progress = Progress()
+        self._tell = on_progress
+        self._begun = self._told = time.monotonic()
+
+    def tell(self, _progress: Progress) -> None:
+        if time.monotonic() - self._told >= TELL_EVERY_SECONDS:
+            self._told = time.monotonic()
+            self._tell(self.said())
+
+    def said(self) -> str:
+        """``已校验 verified 1,200/4,000 · 1.8 GB · 310 MB/s · 212/s``."""
+        done, seconds = self.progress, max(time.monotonic() - self._begun, 1e-6)
+        total = f"/{done.total_objects:,}" if done.total_objects else ""
+        return (
+            f"已校验 verified {done.objects:,}{total} 个对象 objects · {done.octets / 1e6:,.1f} MB · "
+            f"{done.octets / 1e6 / seconds:,.1f} MB/s · {done.objects / seconds:,.0f}/s"
+        )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from core.settings import Settings
-from service.commands.family import Commands, a_day, a_moment, command
+from service.commands.family import Commands, a_count, a_day, a_moment, command
 
 
 def add_to(commands: Commands) -> None:
@@ -18,7 +18,12 @@ def add_to(commands: Commands) -> None:
     retention.add_argument("--at", type=a_moment, default=None, help="as if it were this time (never disposes early)")
     retention.add_argument("--dry-run", action="store_true", help="只列出，不写入 list only, write nothing")
     verifying = command(commands, "verify", "校验录音与账本 recompute hashes, check locks and the ledger", run_verify)
-    verifying.add_argument("--recording", type=UUID, default=None, help="one recording (default: all)")
+    scope = verifying.add_mutually_exclusive_group()
+    scope.add_argument("--all", action="store_true", help="存储、目录与台账全部核对 everything (the default)")
+    scope.add_argument("--recording", type=UUID, default=None, help="一条录音 one recording")
+    scope.add_argument(
+        "--sample", type=a_count, default=0, metavar="N", help="最久未读的 N 个对象 N objects, oldest first"
+    )
 
 
 async def run_report(settings: Settings, options: argparse.Namespace) -> int:
@@ -46,9 +51,11 @@ async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def run_verify(settings: Settings, options: argparse.Namespace) -> int:
+    from archive.ledger_key import trusted_keys
     from service.verification import verify
     from service.wiring import open_archive
 
+    keys = trusted_keys(settings)
     async with open_archive(settings) as archive:
-        faults = await verify(archive, options.recording, on_progress=print)
+        faults = await verify(archive, keys, on_progress=print, recording_id=options.recording, sample=options.sample)
     return 1 if faults else 0

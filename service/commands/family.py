@@ -40,6 +40,13 @@ def a_moment(text: str) -> datetime:
     return moment
 
 
+def a_count(text: str) -> int:
+    """A number of things, at least one, as an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+    return int(text)
+
+
 def a_file(text: str) -> Path:
     """A file that is there, as an argument."""
     path = Path(text)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from archive.catalogue import Recording, StoredObject, TurnRow
 from archive.house import Archive
+from archive.ledger_key import trusted_keys
 from archive.retrieve import read_object
 from core import jobs
 from core.errors import Refused, Unavailable
@@ -42,7 +43,7 @@ async def show_all(archive: Archive, staged: Staged, watched: Sequence[Watched],
     results = [await _texts(archive, watched), await _outcomes(archive, watched)]
     results += [await _evidence(archive, staged, watched), await _early_deletion(archive, watched[0])]
     results += [
-        await _whole_archive(archive),
+        await _whole_archive(archive, staged),
         await _report(archive, staged, len(watched)),
         await _pages(staged, watched, login),
     ]
@@ -131,9 +132,10 @@ async def _early_deletion(archive: Archive, item: Watched) -> bool:
     return show.check(False, "存储删除了锁定的录音 the store deleted a locked recording")
 
 
-async def _whole_archive(archive: Archive) -> bool:
+async def _whole_archive(archive: Archive, staged: Staged) -> bool:
     show.title("校验 verification")
-    return show.check(not await verify(archive, None, on_progress=show.detail), "哈希、锁定与账本一致 nothing altered")
+    faults = await verify(archive, trusted_keys(staged.settings), on_progress=show.detail)
+    return show.check(not faults, "哈希、锁定与账本一致 nothing altered")
 
 
 async def _report(archive: Archive, staged: Staged, calls: int) -> bool:
