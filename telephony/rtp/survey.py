@@ -216,12 +216,13 @@ class _Reading:
 
 def _misdated(arrived: Integers) -> NDArray[np.bool_]:
     """Which arrivals cannot be: later than any call is long, or far from their neighbours where they go backwards."""
-    wrong = arrived > MOST_MS
+    wrong: NDArray[np.bool_] = arrived > MOST_MS
     if len(arrived) < 2 or np.diff(arrived).min() >= -BACKWARDS_MS:
         return wrong
     if len(arrived) == 2:
         # Of two that contradict each other the later one: it would make the call long.
-        return wrong | (arrived > arrived.min())
+        wrong |= arrived > arrived.min()
+        return wrong
     around = np.lib.stride_tricks.sliding_window_view(np.pad(arrived, 2, mode="reflect"), 5)
     wrong |= np.abs(arrived - np.median(around, axis=1)) > BACKWARDS_MS
     return wrong
