@@ -62,7 +62,6 @@ def tombstone(recording: Recording) -> Mapping[str, object]:
     return {
         "sip_call_id": recording.sip_call_id,
         "duration_ms": recording.duration_ms,
-        "agent_number": recording.agent_number,
         "work_order": recording.work_order,
         "interrupted": recording.interrupted,
         "flags": list(recording.flags),
