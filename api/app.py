@@ -10,7 +10,10 @@ import api.pages.recordings
 import api.pages.reports
 import api.pages.status
 import api.routes.calls
+import api.routes.disposals
+import api.routes.exports
 import api.routes.findings
+import api.routes.holds
 import api.routes.operations
 import api.routes.orders
 import api.routes.recordings
@@ -40,10 +43,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
     *api.routes.orders.ENDPOINTS,
+    *api.routes.exports.ENDPOINTS,
     *api.routes.findings.ENDPOINTS,
     *api.routes.reports.ENDPOINTS,
     *api.routes.calls.ENDPOINTS,
     *api.routes.operations.ENDPOINTS,
+    *api.routes.holds.ENDPOINTS,
+    *api.routes.disposals.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,

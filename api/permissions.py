@@ -29,6 +29,15 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "jobs.see": _EVERYONE,
     "jobs.retry": frozenset({ADMIN}),
     "ledger.see": frozenset({AUDITOR}),
+    # Two people decide about holds and disposals: auditors, or whoever runs the place.
+    "exports.see": frozenset({AUDITOR, ADMIN}),
+    "exports.make": frozenset({AUDITOR, ADMIN}),
+    "holds.see": frozenset({AUDITOR, ADMIN}),
+    "holds.decide": frozenset({AUDITOR, ADMIN}),
+    "disposals.see": frozenset({AUDITOR, ADMIN}),
+    "disposals.decide": frozenset({AUDITOR, ADMIN}),
+    "policies.see": frozenset({AUDITOR, ADMIN}),
+    "policies.set": frozenset({ADMIN}),
 }
 
 

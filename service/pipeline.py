@@ -2,7 +2,7 @@
 
     spool ──sealer──▶ sealed recording ──┬──▶ transcribe ──▶ findings
                                          └──▶ find_order
-    import of orders ──▶ relink          schedule ──▶ nightly, daily
+    import of orders ──▶ relink          schedule ──▶ nightly, daily          API ──▶ export
 
 Every function is idempotent: a worker may die at any line and another does the job again.  What a job leads to is
 enqueued in the transaction that holds its result.
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import TEXT_FAILED, TEXT_PENDING, Recording, TurnRow
 from archive.house import Archive
+from archive.ledger_key import ledger_key
 from archive.retrieve import fetch_audio
 from archive.seal import NewTurn, seal_transcript
 from core import jobs
@@ -29,9 +30,13 @@ from core.errors import NotFound
 from core.jobs import Job
 from core.settings import Settings
 from reporting.daily import issue_daily
+from retention.membership import settle_holds
+from retention.handover.asking import find as find_export
+from retention.handover.export import run_export
+from retention.handover.tables import DONE as EXPORT_DONE
 from retention.nightly import run_nightly
 from service.hotwords import hot_words
-from service.kinds import DAILY, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
+from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
 from service.wiring import keep_until
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
@@ -101,6 +106,8 @@ async def find_order(context: Context, job: Job) -> None:
     """Link the recording to its work order, or ask a person."""
     recording_id = UUID(job.payload["recording_id"])
     await link_recording(context.archive, recording_id, window_days=context.settings.link_window_days)
+    # Newly sealed, and perhaps newly linked: it may be in the scope of a case.
+    await settle_holds(context.archive, context.settings, only=[recording_id])
 
 
 async def findings(context: Context, job: Job) -> None:
@@ -120,7 +127,9 @@ async def findings(context: Context, job: Job) -> None:
 
 async def relink(context: Context, job: Job) -> None:
     """Orders were imported: answer the link questions that they settle."""
-    await relink_pending(context.archive, window_days=context.settings.link_window_days)
+    outcomes = await relink_pending(context.archive, window_days=context.settings.link_window_days)
+    if new := [outcome.recording_id for outcome in outcomes if outcome.new]:
+        await settle_holds(context.archive, context.settings, only=new)
 
 
 async def nightly(context: Context, job: Job) -> None:
@@ -140,6 +149,19 @@ async def daily(context: Context, job: Job) -> None:
     )
 
 
+async def export(context: Context, job: Job) -> None:
+    """Write the bag of a handover; a worker that dies leaves what it wrote to the next."""
+    async with context.archive.database.read() as session:
+        wanted = await find_export(session, UUID(job.payload["export_id"]))
+    if wanted.state == EXPORT_DONE:
+        return
+    target = Path(wanted.file)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    until = keep_until(context.settings, context.archive.clock())
+    key = ledger_key(context.settings)
+    await run_export(context.archive, context.settings, wanted.id, target, key=key, retain_until=until)
+
+
 STEPS: Mapping[str, Step] = {
     TRANSCRIBE: transcribe,
     FIND_ORDER: find_order,
@@ -147,6 +169,7 @@ STEPS: Mapping[str, Step] = {
     RELINK: relink,
     NIGHTLY: nightly,
     DAILY: daily,
+    EXPORT: export,
 }
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from api import reading
-from api.context import context, signed_in
+from api.context import context
 from api.endpoint import Endpoint, parse_query
 from api.models import HitView, LedgerView, OrderDetail, RecordingQuery, RecordingSummary, SearchQuery
 from api.pages.rendering import render, see_other
@@ -16,7 +16,6 @@ from api.routes.findings import decide
 from api.routes.orders import order_page
 from api.shaping import ledger_view, recording_summary
 from core.errors import NotFound
-from workorders.linking import link_by_person
 from workorders.orders import ANSWERS
 
 LOW_CONFIDENCE = 0.6
@@ -93,7 +92,7 @@ async def do_link(request: web.Request) -> web.Response:
     number = str(form.get("work_order", "")).strip()
     if not number:
         raise Problem(422, "请填写工单编号 / the work order's number is missing")
-    await link_by_person(context(request).archive, identifier, number, by=signed_in(request).name)
+    await routes.link_to_order(request, identifier, number)
     return see_other("/links" if form.get("back") == "links" else f"/recordings/{identifier}")
 
 

@@ -23,7 +23,9 @@ from api.routes.clip import get_clip
 from api.routes.sound import get_audio
 from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
 from archive.search import search
+from retention.membership import settle_holds
 from workorders.linking import link_by_person
+from workorders.orders import Link
 from workorders.queries import findings_of
 
 # The value of HUIYIN_ASR_MODEL that names the embedded model.
@@ -107,11 +109,17 @@ async def get_search(request: web.Request) -> web.Response:
     return answer(await hits(request, read_query(request, SearchQuery)))
 
 
+async def link_to_order(request: web.Request, identifier: UUID, number: str) -> Link:
+    """Link as the person who asks; a case may hold what belongs to the order."""
+    here = context(request)
+    link = await link_by_person(here.archive, identifier, number, by=signed_in(request).name)
+    await settle_holds(here.archive, here.settings, only=[identifier])
+    return link
+
+
 async def post_link(request: web.Request) -> web.Response:
     asked = await read_body(request, LinkRequest)
-    link = await link_by_person(
-        context(request).archive, path_id(request), asked.work_order, by=signed_in(request).name
-    )
+    link = await link_to_order(request, path_id(request), asked.work_order)
     return answer(link_view(link), status=201)
 
 

@@ -5,7 +5,19 @@ What a command needs is imported when it runs: ``huiyin --help`` and a restarted
 
 import argparse
 
-from service.commands import calls, demo, evidence, gateways, ledger, orders, people, processes, speech, spool
+from service.commands import (
+    calls,
+    demo,
+    evidence,
+    gateways,
+    keeping,
+    ledger,
+    orders,
+    people,
+    processes,
+    speech,
+    spool,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,6 +29,18 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--log-format", choices=["json", "text"], default="", help="form of log lines (HUIYIN_LOG_FORMAT)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for family in (processes, demo, calls, orders, speech, evidence, ledger, people, gateways, spool):
+    for family in (
+        processes,
+        demo,
+        calls,
+        orders,
+        speech,
+        evidence,
+        keeping,
+        ledger,
+        people,
+        gateways,
+        spool,
+    ):
         family.add_to(commands)
     return top
