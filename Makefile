@@ -7,8 +7,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs bench-pipeline \
-	sample-model sample-calls clean
+.PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs \
+	bench-archive bench-pipeline sample-model sample-calls clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-codecs: .venv/.dev ## how fast each codec decodes: times real time
 
 bench-seal: .venv/.dev ## closed calls sealed per second by the real sealer, on both databases and stores
 	@$(BIN)/python -m benchmarks.seal $(ARGS)
+
+bench-archive: .venv/.dev ## a million recordings: lookups, nightly scan, disposal, verification, ledger (ARGS="--recordings 20000")
+	@$(BIN)/python -m benchmarks.archive $(ARGS)
 
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)

@@ -54,6 +54,8 @@ class RecordingQuery(Model):
     since: date | None = Field(default=None, alias="from")
     to: date | None = None
     order: str | None = Field(default=None, max_length=64)
+    # A party's whole number: an agent's extension or a telephone.
+    person: str | None = Field(default=None, min_length=3, max_length=64)
     text_state: TextState | None = None
     cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)

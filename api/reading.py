@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
@@ -26,6 +26,8 @@ class RecordingFilter:
     since: date | None = None
     until: date | None = None
     order: str | None = None
+    # The telephone number of one of the parties, as signalled.
+    person: str | None = None
     text_state: str | None = None
     cursor: str | None = None
     limit: int = 50
@@ -52,8 +54,17 @@ async def list_recordings(
     session: AsyncSession, wanted: RecordingFilter, zone: ZoneInfo
 ) -> tuple[list[Recording], str | None]:
     """One page of recordings, newest first, and the cursor of the next page if there is one."""
-    query = select(Recording).where(*_conditions(wanted, zone))
-    query = query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(wanted.limit + 1)
+    newest_first = (Recording.started_at.desc(), Recording.id.desc())
+    conditions = _conditions(wanted, zone)
+    if wanted.person:
+        # Each party has an index of its own, in the order of time: a page of each, and of both the newest.
+        pages = [
+            select(Recording.id).where(party == wanted.person, *conditions).order_by(*newest_first)
+            .limit(wanted.limit + 1).subquery()
+            for party in (Recording.citizen_number, Recording.agent_number)
+        ]  # fmt: skip
+        conditions = [Recording.id.in_(union_all(*(select(page.c.id) for page in pages)))]
+    query = select(Recording).where(*conditions).order_by(*newest_first).limit(wanted.limit + 1)
     rows = list(await session.scalars(query))
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
@@ -70,11 +81,12 @@ def _conditions(wanted: RecordingFilter, zone: ZoneInfo) -> list[ColumnElement[b
         conditions.append(Recording.text_state == wanted.text_state)
     if wanted.order:
         linked = select(Link.recording_id).where(Link.work_order == wanted.order)
-        conditions.append(or_(Recording.work_order == wanted.order, Recording.id.in_(linked)))
+        signalled = select(Recording.id).where(Recording.work_order == wanted.order)
+        conditions.append(Recording.id.in_(union_all(signalled, linked)))
     if wanted.cursor:
         at, identifier = parse_cursor(wanted.cursor)
         earlier = and_(Recording.started_at == at, Recording.id < UUID(identifier))
-        conditions.append(or_(Recording.started_at < at, earlier))
+        conditions.append(and_(Recording.started_at <= at, or_(Recording.started_at < at, earlier)))
     return conditions
 
 

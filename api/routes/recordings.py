@@ -46,6 +46,7 @@ def filter_of(asked: RecordingQuery) -> reading.RecordingFilter:
         since=asked.day or asked.since,
         until=asked.day or asked.to,
         order=asked.order,
+        person=asked.person,
         text_state=asked.text_state,
         cursor=asked.cursor,
         limit=asked.limit,
