@@ -271,6 +271,11 @@ class Settings:
     ledger_key_file: str = _setting(
         "", str, "File with the key that signs the ledger's heads; empty: `keys/ledger.key` in the data directory"
     )
+    export_dir: str = _setting(
+        "",
+        str,
+        "Directory for handovers asked for by API, shared by web and workers; empty: `exports` in the data directory",
+    )
     ledger_name: str = _setting(
         "huiyin.localhost/ledger", _ledger_name, "Name of the ledger in its signed heads, unique to this house"
     )
@@ -305,6 +310,11 @@ class Settings:
     def ledger_key(self) -> Path:
         """The file of the key that signs the ledger's heads."""
         return Path(self.ledger_key_file) if self.ledger_key_file else self.data_dir / "keys" / "ledger.key"
+
+    @property
+    def exports(self) -> Path:
+        """Where bags that were asked for through the API are written."""
+        return (Path(self.export_dir) if self.export_dir else self.data_dir / "exports").absolute()
 
     @property
     def spool_dir(self) -> Path:

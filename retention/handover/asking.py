@@ -1,0 +1,46 @@
+"""A new export, from what a person asked for."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from archive.house import Archive
+from core.errors import Conflict, NotFound
+from core.settings import Settings
+from retention.handover.begin import list_export
+from retention.handover.scope import CASE, Scope
+from retention.handover.tables import Export
+from retention.holds import TOO_LATE, HoldCase, HoldMember
+
+
+async def ask(
+    session: AsyncSession, archive: Archive, settings: Settings, scope: Scope, *, purpose: str, by: str
+) -> Export:
+    """List an export inside the caller's transaction.  ``NotFound`` for an empty scope or an unknown case."""
+    held = await _members(session, scope.name) if scope.kind == CASE else ()
+    now = archive.clock()
+    return await list_export(session, scope, purpose=purpose, by=by, now=now, zone=settings.timezone, held=held)
+
+
+async def find(session: AsyncSession, export_id: UUID) -> Export:
+    """The export; ``NotFound`` otherwise."""
+    export = await session.get(Export, export_id)
+    if export is None:
+        raise NotFound("没有这次移交 / no such export", export=export_id)
+    return export
+
+
+async def _members(session: AsyncSession, name: str) -> list[UUID]:
+    """The recordings of a case, whether it still holds them or was released."""
+    try:
+        wanted = HoldCase.id == UUID(name)
+    except ValueError:
+        wanted = HoldCase.name == name
+    cases = list(await session.scalars(select(HoldCase.id).where(wanted)))
+    if not cases:
+        raise NotFound("没有这个保全案件 / no such case", remedy="`huiyin hold list` shows their names and identifiers")
+    if len(cases) > 1:
+        raise Conflict("several cases have this name", cases=cases, remedy="give the identifier")
+    members = select(HoldMember.recording_id).where(HoldMember.case_id == cases[0], HoldMember.state != TOO_LATE)
+    return list(await session.scalars(members))
