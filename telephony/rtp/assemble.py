@@ -14,7 +14,7 @@ from telephony.rtp.counts import Span, flags, missing_parties, statistics
 from telephony.rtp.flac import write_flac
 from telephony.rtp.playout import Playout, position_of
 from telephony.rtp.survey import MOST_MS
-from telephony.rtp.tracks import AGENT, CITIZEN, open_tracks
+from telephony.rtp.tracks import open_tracks
 
 STRETCH_SECONDS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from telephony.call import AGENT, CITIZEN, MIXED
 from telephony.rtp.events import noise_types
 from telephony.rtp.placed import LOST, PAUSED, SUPPRESSED, Gap
 from telephony.rtp.playout import Playout
-from telephony.rtp.tracks import AGENT, CITIZEN, Track
+from telephony.rtp.tracks import Track
 
 Span = tuple[float, float]
 # Gaps that are listed, the longest ones; all are counted.
@@ -90,7 +91,7 @@ def flags(track: Track, counts: Mapping[str, Any]) -> Iterator[str]:
     """What was odd about one stream."""
     label, survey, received = track.stream.label, track.survey, track.stream.received
     odd = {
-        "party unknown": track.stream.role not in (AGENT, CITIZEN),
+        "party unknown": track.stream.role not in (AGENT, CITIZEN, MIXED),
         "no audio": survey is not None and track.first_ms is None,
         "spool cut short": survey is not None and survey.cut_short,
         "spool damaged": survey is not None and survey.damaged,

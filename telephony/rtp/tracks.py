@@ -10,7 +10,6 @@ from telephony.rtp.events import event_clocks
 from telephony.rtp.survey import Survey, survey
 from telephony.rtp.wallclock import longer_way
 
-AGENT, CITIZEN = "agent", "citizen"
 # Ways that differ by less are not worth moving anything for.
 LEAST_SHIFT_MS = 1.0
 

@@ -82,6 +82,11 @@ def test_a_stream_of_nobody_known_goes_to_both_sides(tmp_path: Path) -> None:
     assert np.array_equal(left, mixed)
     assert np.array_equal(right, mixed)
     assert assembly.flags == ("0: party unknown",)
+    # Both at once is a fact of the call, not a doubt.
+    assembly, left, right = made(tmp_path, call("mixed"))
+    assert np.array_equal(left, mixed)
+    assert np.array_equal(right, mixed)
+    assert assembly.flags == ()
 
 
 def test_two_citizens_share_a_side(tmp_path: Path) -> None:
