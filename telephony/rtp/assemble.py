@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from telephony.call import MIXED, CallFacts
+from telephony.call import AGENT, CITIZEN, MIXED, CallFacts
 from telephony.rtp.codecs import SAMPLE_RATE, Samples
 from telephony.rtp.counts import Span, flags, missing_parties, statistics
 from telephony.rtp.flac import write_flac
