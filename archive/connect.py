@@ -1,17 +1,20 @@
 """From ``HUIYIN_STORE_URL`` to an object store.  Nothing connects before the first request."""
 
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from archive.store import ObjectStore
 from core.clock import Clock, utc_now
 from core.errors import SettingsError
 
-EXPECTED = "expected file:///DIRECTORY or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=…"
+EXPECTED = "expected file:///DIRECTORY or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=…&ca=…"
 
 
 def connect_store(url: str, *, clock: Clock = utc_now) -> ObjectStore:
-    """The store at ``file:///DIR`` or ``s3://KEY:SECRET@host:port/bucket?secure=…&region=…`` (key and secret
-    percent-encoded).  ``SettingsError`` for anything else; it never shows the URL, which holds a secret."""
+    """The store at ``file:///DIR`` or ``s3://KEY:SECRET@host:port/bucket?secure=…&region=…&ca=…`` (key and secret
+    percent-encoded; ``ca``: a PEM file of the authorities to trust instead of the system's).
+
+    ``SettingsError`` for anything else; it never shows the URL, which holds a secret."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path and not parts.netloc:
         from archive.local import LocalStore
@@ -28,6 +31,7 @@ def _connect_s3(url: str, clock: Clock) -> ObjectStore:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     secure, region = options.pop("secure", "true"), options.pop("region", None)
+    authorities = options.pop("ca", None)
     bucket = parts.path.strip("/")
     complete = parts.username and parts.password and parts.hostname and bucket and "/" not in bucket
     if not complete or options or secure not in ("true", "false"):
@@ -43,5 +47,6 @@ def _connect_s3(url: str, clock: Clock) -> ObjectStore:
         secret=unquote(parts.password),
         secure=secure == "true",
         region=region,
+        authorities=Path(authorities) if authorities else None,
         clock=clock,
     )

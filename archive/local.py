@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,8 @@ from archive.lock import (
     require_version,
     round_up,
 )
-from archive.store import PROBE_LOCK, PROBES, Version
+from archive.self_test import UNDELETED, UNSHORTENED, Attacks, attack_probe
+from archive.store import Version
 from archive.threads import Threads
 from core.clock import Clock, utc_now
 from core.errors import Damaged, NotFound, Refused, Unavailable
@@ -99,24 +100,11 @@ class LocalStore:
 
     async def self_test(self) -> None:
         await self.prepare()
-        await self._remove_old_probes()
-        content = secrets.token_bytes(32)
-        probe = await self.put(
-            f"{PROBES}/{secrets.token_hex(8)}",
-            content,
-            sha256=hashlib.sha256(content).hexdigest(),
-            lock_until=self._clock() + PROBE_LOCK,
-        )
-        attempts: dict[str, Callable[[], Awaitable[object]]] = {
-            "a locked version cannot be deleted": lambda: self.delete_version(probe.key, probe.version_id),
-            "a lock cannot be shortened": lambda: self.lengthen_lock(probe.key, probe.version_id, self._clock()),
+        attacks: Attacks = {
+            UNDELETED: lambda probe: self.delete_version(probe.key, probe.version_id),
+            UNSHORTENED: lambda probe: self.lengthen_lock(probe.key, probe.version_id, self._clock()),
         }
-        for promise, attempt in attempts.items():
-            try:
-                await attempt()
-            except Refused:
-                continue
-            raise Refused("this store cannot keep evidence", broken_promise=promise, store=self.root)
+        await attack_probe(self, self._clock, attacks, directory=self.root)
 
     async def ping(self) -> None:
         if not await self._do((self.root / "objects").is_dir):
@@ -130,11 +118,6 @@ class LocalStore:
             return await self._threads.run(work)
         except OSError as error:
             raise Unavailable("the local store failed", directory=self.root, error=error.strerror) from error
-
-    async def _remove_old_probes(self) -> None:
-        async for old in self.list_versions(f"{PROBES}/"):
-            if old.lock_until is None or old.lock_until < self._clock():
-                await self.delete_version(old.key, old.version_id)
 
     def _key_directory(self, key: str) -> Path:
         return self.root / "objects" / require_key(key)

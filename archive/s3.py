@@ -6,6 +6,7 @@ compared with what was asked.  The SDK's own retries are off: each of them could
 
 import hashlib
 import io
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import COMPLIANCE
+from minio.commonconfig import COMPLIANCE, ENABLED
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.retention import Retention
@@ -30,11 +31,13 @@ from archive.lock import (
     require_prefix,
     require_version,
 )
-from archive.store import PROBE_LOCK, PROBES, Version
+from archive.self_test import UNDELETED, UNSHORTENED, attack_probe
+from archive.store import PROBE_LOCK, Version
 from archive.threads import Threads
 from core.clock import Clock, utc_now
 from core.errors import Damaged, HuiyinError, NotFound, Refused, Unavailable
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHUNK = 1 << 18
@@ -65,6 +68,7 @@ class S3Store:
         secret: str,
         secure: bool = True,
         region: str | None = None,
+        authorities: Path | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.endpoint, self.bucket = endpoint, bucket
@@ -76,6 +80,7 @@ class S3Store:
             retries=False,
             timeout=urllib3.Timeout(connect=5, read=60),
             cert_reqs="CERT_REQUIRED",
+            ca_certs=str(authorities) if authorities else None,
         )
         self._client = Minio(
             endpoint, access_key=key, secret_key=secret, secure=secure, region=region, http_client=self._http
@@ -126,18 +131,9 @@ class S3Store:
 
     async def self_test(self) -> None:
         await self._do(self._require_object_lock, "")
-        async for old in self.list_versions(f"{PROBES}/"):
-            if old.marker or old.lock_until is None or old.lock_until < self._clock():
-                with suppress(HuiyinError):  # another process tidies up too
-                    await self.delete_version(old.key, old.version_id)
-        content = secrets.token_bytes(32)
-        probe = await self.put(
-            f"{PROBES}/{secrets.token_hex(8)}",
-            content,
-            sha256=hashlib.sha256(content).hexdigest(),
-            lock_until=self._clock() + PROBE_LOCK,
-        )
-        await self._do(lambda: self._attack(probe), probe.key)
+        await self._do(self._warn_of_expiry, "")
+        attacks = {UNDELETED: self._attack_by_deleting, UNSHORTENED: self._attack_by_shortening}
+        await attack_probe(self, self._clock, attacks, endpoint=self.endpoint, bucket=self.bucket)
 
     async def ping(self) -> None:
         if not await self._do(lambda: self._client.bucket_exists(self.bucket), ""):
@@ -195,6 +191,35 @@ class S3Store:
                 bucket=self.bucket,
                 remedy="name a new bucket in HUIYIN_STORE_URL; it is created with object lock",
             ) from error
+
+    def _expiring_rules(self) -> list[str]:
+        where = {"store": self.endpoint, "bucket": self.bucket}
+        try:
+            found = self._client.get_bucket_lifecycle(self.bucket)
+        except S3Error as error:
+            log.warning("the bucket's lifecycle cannot be read", extra={"facts": {**where, "code": error.code}})
+            return []
+        return [
+            rule.rule_id or "unnamed"
+            for rule in (found.rules if found else ())
+            if rule.status == ENABLED and (rule.expiration or rule.noncurrent_version_expiration)
+        ]
+
+    def _warn_of_expiry(self) -> None:
+        """Rules of expiration cannot remove locked versions, but hide them behind markers and remove others."""
+        rules = self._expiring_rules()
+        if rules:
+            log.warning(
+                "the bucket's lifecycle lets objects expire, which hides evidence",
+                extra={
+                    "facts": {
+                        "store": self.endpoint,
+                        "bucket": self.bucket,
+                        "rules": rules,
+                        "remedy": "remove these rules from the bucket",
+                    }
+                },
+            )
 
     def _put(self, key: str, content: bytes | Path, sha256: str, date: datetime) -> Version:
         found = _hash(content)
@@ -280,6 +305,28 @@ class S3Store:
                     raise
 
     def _chunks(self, key: str, version_id: str, start: int, length: int) -> Iterator[bytes]:
+        """Reads on where the server broke off.  ``Damaged`` when it answers, and again and again not with these bytes:
+        servers that find rot inside themselves say "internal error"."""
+        given, waits = 0, iter(RETRY_WAITS)
+        while True:
+            try:
+                for chunk in self._answered(key, version_id, start + given, length - given if length else 0):
+                    given += len(chunk)
+                    yield chunk
+                return
+            except (ServerError, InvalidResponseError, urllib3.exceptions.HTTPError, S3Error) as error:
+                if isinstance(error, S3Error) and error.response.status < 500:
+                    raise
+                wait = next(waits, None)
+                if wait is None:
+                    self._head(key, version_id)  # a server that is away has not damaged anything
+                    raise Damaged(
+                        "the object store does not give back what it keeps", key=key, version=version_id,
+                        from_octet=start + given,
+                    ) from error  # fmt: skip
+                time.sleep(wait)
+
+    def _answered(self, key: str, version_id: str, start: int, length: int) -> Iterator[bytes]:
         try:
             response = self._client.get_object(self.bucket, key, start, length, version_id=version_id)
         except S3Error as error:
@@ -340,32 +387,25 @@ class S3Store:
         listed = self._client.list_objects(self.bucket, prefix=key, include_version=True, recursive=True)
         return any(each.is_delete_marker and each.version_id == version_id for each in listed)
 
-    def _attack(self, probe: Version) -> None:
-        """Try to break a lock by every way that the protocol offers, past our own checks."""
-        assert probe.lock_until is not None
-        with suppress(S3Error):
-            self._client.remove_object(self.bucket, probe.key, version_id=probe.version_id)
-        bypass = self._client.remove_objects(
-            self.bucket, [DeleteObject(probe.key, probe.version_id)], bypass_governance_mode=True
-        )
-        with suppress(S3Error):
-            list(bypass)
-        self._require_unbroken(probe, "a locked version cannot be deleted")
-        with suppress(S3Error):
-            self._set_lock(probe.key, probe.version_id, probe.lock_until - PROBE_LOCK / 2)
-        self._require_unbroken(probe, "a lock cannot be shortened")
+    async def _attack_by_deleting(self, probe: Version) -> None:
+        """By every way that the protocol offers, past our own checks."""
 
-    def _require_unbroken(self, probe: Version, promise: str) -> None:
-        try:
-            found: Version | None = self._head(probe.key, probe.version_id)[0]
-        except S3Error as error:
-            if error.code not in _ABSENT:
-                raise
-            found = None
-        if found != probe:
-            raise Refused(
-                "this store cannot keep evidence", broken_promise=promise, store=self.endpoint, bucket=self.bucket
-            )
+        def attack() -> None:
+            with suppress(S3Error):
+                self._client.remove_object(self.bucket, probe.key, version_id=probe.version_id)
+            named = [DeleteObject(probe.key, probe.version_id)]
+            with suppress(S3Error):
+                list(self._client.remove_objects(self.bucket, named, bypass_governance_mode=True))
+
+        await self._do(attack, probe.key)
+
+    async def _attack_by_shortening(self, probe: Version) -> None:
+        def attack() -> None:
+            assert probe.lock_until is not None
+            with suppress(S3Error):
+                self._set_lock(probe.key, probe.version_id, probe.lock_until - PROBE_LOCK / 2)
+
+        await self._do(attack, probe.key)
 
 
 def _hash(content: bytes | Path) -> str:

@@ -77,6 +77,11 @@ class ObjectStore(Protocol):
         this store breaks."""
         ...
 
+    async def expiring_rules(self) -> list[str]:
+        """The names of rules by which the store itself hides or removes what grows old: locked versions stay behind
+        delete markers then, unseen by plain reads."""
+        ...
+
     async def ping(self) -> None:
         """``Unavailable`` unless the store answers."""
         ...

@@ -17,6 +17,7 @@ from core.database import Base, UtcDateTime
 SPOOL_FULL, SPOOL_DAMAGED, TWO_RECORDERS = "spool_full", "spool_damaged", "two_recorders"
 BACKLOG, CALL_STUCK = "backlog", "call_stuck"
 STORE_AWAY, DATABASE_AWAY = "store_away", "database_away"
+EVIDENCE_FAULTS, STORE_EXPIRES = "evidence_faults", "store_expires"
 PACKETS_DROPPED, PORTS_EXHAUSTED = "packets_dropped", "ports_exhausted"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.orm import load_only
 
 from archive.catalogue import KEPT, Recording, StoredObject
@@ -22,6 +22,9 @@ from retention.policies import load_policies
 
 BATCH = 200
 AT_ONCE = 16
+# Each lock is looked at once in this many nights; up to so many objects, every night.
+NIGHTS = 30
+EVERY_NIGHT = 20_000
 WHY = "nightly check"
 
 
@@ -59,7 +62,8 @@ class _Expected:
 
 
 async def check_locks(archive: Archive, settings: Settings, *, dry_run: bool) -> LockReport:
-    """Bring every kept recording to the rule's date, then every object's lock to its recording's."""
+    """Bring every kept recording to the rule's date, then objects' locks to their recordings': those first that were
+    looked at longest ago, a thirtieth of them or 20,000, whichever is more."""
     report = LockReport(extended=tuple([key async for key in _extend(archive, settings, dry_run=dry_run)]))
     limit = asyncio.Semaphore(AT_ONCE)
 
@@ -68,8 +72,11 @@ async def check_locks(archive: Archive, settings: Settings, *, dry_run: bool) ->
             return await _check(archive, expected, dry_run=dry_run)
 
     async for batch in _objects(archive):
-        for found in await asyncio.gather(*(one(expected) for expected in batch)):
-            report += found
+        found = await asyncio.gather(*(one(expected) for expected in batch))
+        for each in found:
+            report += each
+        if not dry_run:
+            await _mark(archive, [each.row.id for each, one_of in zip(batch, found, strict=True) if not one_of.faults])
     return report
 
 
@@ -99,23 +106,42 @@ async def _recordings(archive: Archive, after: UUID | None) -> Sequence[Recordin
 
 async def _objects(archive: Archive) -> AsyncIterator[list[_Expected]]:
     """The objects of kept recordings, and those that belong to none (reports, nightly results), in batches."""
+    begun, left = archive.clock(), await _quota(archive)
+    place = (StoredObject.lock_checked_at, StoredObject.id)
     query = (
         select(StoredObject, Recording)
         .options(load_only(Recording.life, Recording.retain_until))
         .outerjoin(Recording, Recording.id == StoredObject.recording_id)
         .where(or_(StoredObject.recording_id.is_(None), Recording.life == KEPT, StoredObject.kind == "certificate"))
-        .order_by(StoredObject.id)
-        .limit(BATCH)
+        .where(StoredObject.lock_checked_at <= begun)
+        .order_by(*place)
     )
-    last: UUID | None = None
-    while True:
+    last: tuple[datetime, UUID] | None = None
+    while left > 0:
         async with archive.database.read() as session:
-            page = query if last is None else query.where(StoredObject.id > last)
-            rows = (await session.execute(page)).all()
+            page = query if last is None else query.where(tuple_(*place) > tuple_(*last))
+            rows = (await session.execute(page.limit(min(BATCH, left)))).all()
         if not rows:
             return
-        last = rows[-1][0].id
+        last, left = (rows[-1][0].lock_checked_at, rows[-1][0].id), left - len(rows)
         yield [_Expected(row, _until(row, recording)) for row, recording in rows]
+
+
+async def _quota(archive: Archive) -> int:
+    async with archive.database.read() as session:
+        total = await session.scalar(select(func.count()).select_from(StoredObject))
+    return max(-(-(total or 0) // NIGHTS), EVERY_NIGHT)
+
+
+async def _mark(archive: Archive, identifiers: Sequence[UUID]) -> None:
+    """What was found right goes to the end of the line; what is at fault is looked at again the next night."""
+    async with archive.database.write() as session:
+        await session.execute(
+            update(StoredObject)
+            .where(StoredObject.id.in_(identifiers))
+            .values(lock_checked_at=archive.clock())
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _until(row: StoredObject, recording: Recording | None) -> datetime:

@@ -30,13 +30,13 @@ from core.errors import NotFound
 from core.jobs import Job
 from core.settings import Settings
 from reporting.daily import issue_daily
-from retention.membership import settle_holds
 from retention.handover.asking import find as find_export
 from retention.handover.export import run_export
 from retention.handover.tables import DONE as EXPORT_DONE
-from retention.nightly import run_nightly
+from retention.membership import settle_holds
 from service.hotwords import hot_words
 from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
+from service.night import run_night
 from service.wiring import keep_until
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
@@ -133,8 +133,8 @@ async def relink(context: Context, job: Job) -> None:
 
 
 async def nightly(context: Context, job: Job) -> None:
-    """The night's work on locks, reconciliation and approved disposals."""
-    await run_nightly(context.archive, context.settings, now=context.archive.clock())
+    """The night's work on locks, reconciliation and approved disposals; a sample verified, the ledger signed."""
+    await run_night(context.archive, context.settings, now=context.archive.clock())
 
 
 async def daily(context: Context, job: Job) -> None:

@@ -9,6 +9,7 @@ from core.clock import utc_now
 from core.errors import Unavailable
 from core.settings import Settings
 from service.migrate import migrate
+from service.night import warn_of_expiry
 from service.proof import prove_store
 from service.wiring import open_archive
 
@@ -23,6 +24,7 @@ async def make_ready(settings: Settings) -> None:
     async with open_archive(settings) as archive:
         try:
             await prove_store(archive)
+            await warn_of_expiry(archive)
         except Unavailable as error:
             log.warning("the store is away; calls will wait in the spool", extra={"facts": {"error": error}})
         made = await ensure_first_admin(archive.database, utc_now())

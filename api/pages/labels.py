@@ -79,6 +79,8 @@ ALERTS: Mapping[str, str] = {
     "database_away": "数据库没有应答",
     "packets_dropped": "系统内核丢弃了语音数据包",
     "ports_exhausted": "录音端口已用尽",
+    "evidence_faults": "夜间校验发现证据异常",
+    "store_expires": "对象存储设有过期规则",
 }
 # What to do about each.
 ALERT_REMEDIES: Mapping[str, str] = {
@@ -91,10 +93,15 @@ ALERT_REMEDIES: Mapping[str, str] = {
     "database_away": "通话照常录音并留在缓存中，数据库恢复后自动封存。请检查数据库及网络。",
     "packets_dropped": "有通话缺少声音，缺口已在录音上标明。请减轻录音主机的负载，或增加录音主机。",
     "ports_exhausted": "新的来话会被拒绝（503）。请扩大 HUIYIN_RTP_PORTS，或增加录音主机。",
+    "evidence_faults": "请打开夜间检查页查看每一项，并运行 huiyin verify。未查明前不要覆盖或恢复任何数据。",
+    "store_expires": "过期规则会把锁定的版本遮在删除标记之后。请在对象存储中停用这些规则。",
 }
 ALERT_FACTS: Mapping[str, str] = {
     "calls": "通话数",
     "error": "错误",
+    "faults": "异常",
+    "night": "夜间",
+    "rules": "规则",
     "free_mb": "剩余空间（MB）",
     "minutes": "最久等待（分钟）",
     "open": "占用的端口",
@@ -109,6 +116,8 @@ PROCESSES: Mapping[str, str] = {
     "worker": "转写与作业",
     "web": "页面",
     "scheduler": "定时",
+    "nightly": "夜间检查",
+    "start-up": "启动检查",
     "refused": "被拒绝的录音进程",
 }
 FLAGS: Mapping[str, str] = {

@@ -41,11 +41,11 @@ async def run_report(settings: Settings, options: argparse.Namespace) -> int:
 
 async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
     from core.clock import utc_now
-    from retention.nightly import run_nightly
+    from service.night import run_night
     from service.wiring import open_archive
 
     async with open_archive(settings) as archive:
-        result = await run_nightly(archive, settings, now=options.at or utc_now(), dry_run=options.dry_run)
+        result = await run_night(archive, settings, now=options.at or utc_now(), dry_run=options.dry_run)
     print("\n".join(result.lines()))
     return 1 if result.faults else 0
 
