@@ -29,6 +29,7 @@ KIND = "link"
 LINKED, ASKED, DISPOSED_OF = "linked", "asked", "disposed"
 SEVERAL, NONE, UNKNOWN_NUMBER = "several", "none", "unknown number"
 _MOST_CANDIDATES = 50
+SHORTEST_LOCK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ async def _seal(
             key=link_key(work_order, recording.id),
             kind=KIND,
             content=document(content),
-            retain_until=recording.retain_until,
+            # Of a recording whose date has passed, too: the store locks nothing until a day that is over.
+            retain_until=max(recording.retain_until, archive.clock() + SHORTEST_LOCK),
             entry=Entry("linked", by, str(recording.id), {**facts, "link": str(link.id)}),
             recording_id=recording.id,
             then=record,
