@@ -1,10 +1,15 @@
 """The certificate of a disposal: what was deleted, with hashes, by which rule, on whose decision, and when."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Recording
 from core.ledger import canonical
 from retention.disposal import Disposal
+from workorders.orders import Finding
 
 FORMAT = "huiyin-disposal-certificate/2"
 KIND = "certificate"
@@ -28,7 +33,7 @@ def decided(disposal: Disposal) -> Mapping[str, object]:
     }
 
 
-def certificate(disposal: Disposal, recording: Recording) -> bytes:
+def certificate(disposal: Disposal, recording: Recording, answers: Sequence[Finding]) -> bytes:
     """The certificate's bytes; the same disposal gives the same, whichever run makes it."""
     assert disposal.approved_at
     assert disposal.confirmed_at
@@ -51,12 +56,21 @@ def certificate(disposal: Disposal, recording: Recording) -> bytes:
             "begun_at": disposal.begun_at.isoformat(),
             "objects": disposal.plan,
             "nothing_left": True,
-            "tombstone": tombstone(recording),
+            "tombstone": tombstone(recording, answers),
         }
     ).encode()
 
 
-def tombstone(recording: Recording) -> Mapping[str, object]:
+async def answers_of(session: AsyncSession, recordings: Iterable[UUID]) -> Mapping[UUID, list[Finding]]:
+    """The answers of each recording, which stay for the figures."""
+    found: dict[UUID, list[Finding]] = {identifier: [] for identifier in recordings}
+    query = select(Finding).where(Finding.recording_id.in_(found)).order_by(Finding.recording_id, Finding.question)
+    for row in await session.scalars(query):
+        found[row.recording_id].append(row)
+    return found
+
+
+def tombstone(recording: Recording, answers: Sequence[Finding]) -> Mapping[str, object]:
     """What the catalogue keeps of a recording that is gone, so that the store alone can tell it; no person's data."""
     final = recording.text_final_at
     return {
@@ -70,4 +84,19 @@ def tombstone(recording: Recording) -> Mapping[str, object]:
         "text_version": recording.text_version,
         "text_final_at": final.isoformat() if final else None,
         "text_confidence": recording.text_confidence,
+        "answers": [
+            {
+                "id": str(row.id),
+                "question": row.question,
+                "answer": row.answer,
+                "ordinal": row.ordinal,
+                "start_ms": row.start_ms,
+                "rule": row.rule,
+                "text_version": row.text_version,
+                "standing": row.standing,
+                "by": row.by,
+                "at": row.at.isoformat(),
+            }
+            for row in answers
+        ],
     }

@@ -23,7 +23,7 @@ from archive.seal import store_bytes
 from archive.store import ObjectStore, Version
 from core.errors import Conflict, HuiyinError, NotFound, Refused
 from core.settings import Settings
-from retention.certificates import KIND, certificate, certificate_key
+from retention.certificates import KIND, answers_of, certificate, certificate_key
 from retention.conclusion import conclude
 from retention.disposal import BEGIN, CONFIRMED, DONE, EXECUTING, Disposal, move, require_eligible
 from retention.explaining import explain_keeping
@@ -246,10 +246,12 @@ async def _certify(archive: Archive, settings: Settings, emptied: Sequence[_Work
         return
     until = round_up(eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone))
     limit = asyncio.Semaphore(AT_ONCE)
+    async with archive.database.read() as session:
+        answers = await answers_of(session, [work.recording.id for work in emptied])
 
     async def one(work: _Work) -> StoredObject:
         async with limit:
-            content = certificate(work.disposal, work.recording)
+            content = certificate(work.disposal, work.recording, answers[work.recording.id])
             return await store_bytes(archive, certificate_key(work.disposal), KIND, content, until, work.recording.id)
 
     stored = await asyncio.gather(*(one(work) for work in emptied))

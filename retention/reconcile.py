@@ -18,12 +18,15 @@ AFTER_START = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class MissingCall:
-    """A call without a recording, and why it counts as missing (Chinese)."""
+    """A call without a recording, and why it counts as missing (Chinese): all that the catalogue knows of it, so that
+    the night's sealed result can tell it again.  ``ended_at`` in ISO 8601, empty where no end was signalled."""
 
     call: str
     started_at: datetime
     work_order: str
     reason: str
+    sip_call_id: str = ""
+    ended_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,15 @@ async def reconcile(archive: Archive, *, now: datetime, dry_run: bool) -> Reconc
     else:
         marked = list(late)
     return Reconciliation(
-        missing=tuple(MissingCall(str(call.id), call.started_at, call.work_order, _reason(call)) for call in marked),
+        missing=tuple(_missing(call) for call in marked),
         found=tuple(str(call.id) for call in found),
         still_missing=len(before) + len(marked),
     )
+
+
+def _missing(call: Call) -> MissingCall:
+    ended = call.ended_at.isoformat() if call.ended_at else ""
+    return MissingCall(str(call.id), call.started_at, call.work_order, _reason(call), call.sip_call_id, ended)
 
 
 def _reason(call: Call) -> str:

@@ -41,6 +41,13 @@ from service.rebuild_state import State, open_state
 from workorders.exports import PREFIX as IMPORTS
 from workorders.rebuild import IMPORTED, Rows, import_again, read_import, restore_findings, restore_links
 
+# Who may log in, what was to be done and how the house felt: the nightly backup of the database covers these.
+NOT_REBUILT = frozenset(
+    {
+        *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests"),
+        *("exports", "export_items", "export_receipts"),
+    }
+)
 BATCH = 32
 TOLD_EVERY = 1000
 T = TypeVar("T")
@@ -85,7 +92,7 @@ async def rebuild(archive: Archive, settings: Settings, keys: Sequence[VerifierK
 async def _conclude(work: Rebuild, by: str) -> None:
     now = work.archive.clock()
     async with work.archive.database.write() as session:
-        await append(session, Entry(recordings.REBUILT, by, "catalogue", dict(work.state.counts)), now)
+        await append(session, Entry(recordings.REBUILT, by, "catalogue", {"counts": dict(work.state.counts)}), now)
         await work.state.finish(session, now)
 
 

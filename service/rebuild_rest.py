@@ -26,7 +26,7 @@ from service.rebuild_state import State
 from workorders.exports import KIND as IMPORT
 from workorders.exports import PREFIX as IMPORTS
 from workorders.linking import KIND as LINK
-from workorders.rebuild import add_link, restore_decisions, restore_links
+from workorders.rebuild import add_link, restore_answers
 
 BATCH = 200
 REPORTS, LINKS = "reports/", "work-orders/"
@@ -91,8 +91,7 @@ async def _tombstone(
             rest.lose(Loss(f"recording {there.id}", "nothing, as its certificate of disposal says", "objects"))
         return  # left to the step of the other objects
     await restore_tombstone(session, told, taken.rows[0], events)
-    await restore_links(session, UUID(told["recording"]), events)
-    await restore_decisions(session, UUID(told["recording"]), events)
+    await restore_answers(session, UUID(told["recording"]), told.get("tombstone", {}).get("answers", ()))
     await note_unnamed(session, told["recording"], taken.unnamed, now)
     for loss in taken.losses:
         rest.lose(loss)

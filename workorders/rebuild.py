@@ -122,6 +122,14 @@ async def _read_again(session: AsyncSession, recording_id: UUID, text: Text) -> 
     await store_findings(session, recording_id, read_findings(spoken), text_version=text.number, now=text.at)
 
 
+async def restore_answers(session: AsyncSession, recording_id: UUID, answers: Sequence[Mapping[str, Any]]) -> None:
+    """The answers that outlive a recording that was disposed of, without the sentences that they were read from."""
+    for told in answers:
+        values = {**told, "id": UUID(told["id"]), "at": datetime.fromisoformat(told["at"])}
+        session.add(Finding(recording_id=recording_id, sentence="", **values))
+    await session.flush()
+
+
 async def restore_decisions(session: AsyncSession, recording_id: UUID, events: Sequence[Event]) -> None:
     """People's decisions over the answers that are there; an answer that is not gets its row without its sentence."""
     rows = {

@@ -1,0 +1,419 @@
+"""The database emptied and rebuilt from the store alone: every table, row by row, against what it was."""
+
+import csv
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete, select, text
+
+from archive import layout
+from archive.catalogue import SIGNALLED, Call, Recording, TurnRow
+from archive.heads import HEADS_PREFIX, LEAVES_PREFIX, sign_head
+from archive.house import Archive
+from archive.seal import NewTurn, seal_object, seal_recording, seal_transcript
+from archive.search import TABLE, indexed, search
+from archive.store import ObjectStore
+from core import ledger
+from core.clock import utc_now
+from core.database import Base, Database
+from core.errors import Refused
+from core.ids import new_id
+from core.jobs import JobRow
+from core.ledger import Entry, LedgerRow
+from core.note import SigningKey
+from reporting.daily import issue_daily
+from retention.disposal import approve, confirm, propose
+from retention.execution import execute
+from retention.holds import place
+from retention.membership import settle_holds
+from retention.nightly import run_nightly
+from retention.policies import set_years
+from retention.scope import Scope
+from service.kinds import FIND_ORDER, TRANSCRIBE
+from service.rebuild import NOT_REBUILT, rebuild
+from service.rebuild_state import State
+from service.verification import verify
+from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.samples import new_recording, new_turns, write_audio
+from workorders.exports import import_export
+from workorders.findings import SpokenTurn, decide_finding, read_findings, store_findings
+from workorders.linking import link_by_person, link_recording
+from workorders.orders import SOLVED
+
+KEY = SigningKey.generate("huiyin.example/ledger")
+ZONE = ZoneInfo("Asia/Shanghai")
+# Surrogate identifiers, and when a check (not a fact) was last made.
+NOT_COMPARED: Mapping[str, frozenset[str]] = {
+    "turns": frozenset({"id"}),
+    "findings": frozenset({"id"}),
+    "objects": frozenset({"verified_at", "lock_checked_at"}),
+    "link_questions": frozenset({"asked_at"}),
+    "work_orders": frozenset(),
+}
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
+    opened = await open_house(database, tmp_path)
+    yield opened
+    await opened.archive.store.close()
+
+
+async def snapshot(database: Database) -> Rows:
+    """Every table that a rebuild brings back, without the columns that it need not."""
+    found: Rows = {}
+    async with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in NOT_REBUILT:
+                hidden = NOT_COMPARED.get(table.name, frozenset())
+                rows = [dict(row._mapping) for row in await session.execute(select(table))]
+                kept = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+                found[table.name] = sorted(kept, key=str)
+    return found
+
+
+async def wipe(database: Database) -> None:
+    """Lose the database."""
+    async with database.write() as session:
+        await session.execute(text(f"DELETE FROM {TABLE}"))  # noqa: S608
+        for table in reversed(Base.metadata.sorted_tables):
+            await session.execute(delete(table))
+
+
+async def again(archive: Archive) -> State:
+    return await rebuild(archive, SETTINGS, [KEY.verifier], by="operator", tell=lambda _line: None)
+
+
+async def seal(archive: Archive, directory: Path, *, call: dict[str, Any] | None = None, **more: Any) -> UUID:
+    """A recording of today."""
+    known = more.pop("citizen_number", "13800000101")
+    recording = replace(new_recording(started_at=archive.clock() - timedelta(hours=1), citizen_number=known), **more)
+    recording = replace(recording, facts={**recording.facts, **(call or {})})
+    audio = write_audio(directory / f"{recording.id}.flac", seconds=0.1, hertz=300 + recording.id.int % 500)
+    sealed = await seal_recording(archive, recording, audio, retain_until=_until(archive))
+    return sealed.id
+
+
+def _until(archive: Archive) -> Any:
+    return (archive.clock() + timedelta(days=731)).replace(microsecond=0)
+
+
+async def transcribe(archive: Archive, recording: UUID, version: int = 0, *dialogue: tuple[str, str]) -> None:
+    turns = new_turns(*dialogue)
+    who = ("system", "first text") if version == 0 else ("agent1", "更正")
+    await seal_transcript(
+        archive,
+        recording,
+        {"engine": "test"},
+        turns,
+        author=who[0],
+        reason=who[1],
+        retain_until=_until(archive),
+        expected_version=version,
+    )
+    if version == 0:
+        await read(archive, recording, turns)
+
+
+async def read(archive: Archive, recording: UUID, turns: list[NewTurn]) -> None:
+    spoken = [SpokenTurn(n, turn.party, turn.start_ms, turn.end_ms, turn.text) for n, turn in enumerate(turns)]
+    async with archive.database.write() as session:
+        await store_findings(session, recording, read_findings(spoken), text_version=1, now=archive.clock())
+
+
+async def bring_orders(archive: Archive, directory: Path, *numbers: str) -> None:
+    path = directory / f"{new_id()}.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["工单编号", "标题", "来电人", "来电人电话", "创建时间", "办结时间", "问题分类", "承办单位", "备注"]
+        )
+        for number in numbers:
+            writer.writerow(
+                [number, "路灯不亮", "王试一", "13800000101", "2026-11-01", "2026-11-05", "城管→路灯", "城管局", "甲"]
+            )
+    await import_export(archive, path, by="tester", timezone=ZONE, retain_until=_until(archive))
+
+
+async def furnish(archive: Archive, directory: Path) -> dict[str, UUID]:
+    """Recordings in every state that both stores and clocks can show."""
+    async with archive.database.write() as session:
+        today = archive.clock().astimezone(ZONE).date()
+        await set_years(
+            session, SETTINGS, 3, effective_from=today + timedelta(days=900), by="zhao", now=archive.clock()
+        )
+    await bring_orders(archive, directory, "G-1", "G-2")
+    corrected = await seal(archive, directory, work_order="G-1")
+    await transcribe(archive, corrected)
+    await transcribe(archive, corrected, 1, ("agent", "请问解决了吗？"), ("citizen", "没有，路灯还是坏的。"))
+    async with archive.database.write() as session:
+        row = await session.execute(
+            select(Base.metadata.tables["findings"].c.id).where(
+                Base.metadata.tables["findings"].c.recording_id == corrected,
+                Base.metadata.tables["findings"].c.question == SOLVED,
+            )
+        )
+        await decide_finding(session, row.scalar_one(), "no", by="li", now=archive.clock())
+    await link_recording(archive, corrected, window_days=30)
+    two = await seal(archive, directory, citizen_number="13800000999")
+    await transcribe(archive, two, 0, ("agent", "您好，请问噪音问题解决了吗？"), ("citizen", "解决了。"))
+    await link_by_person(archive, two, "G-1", by="li")
+    await link_by_person(archive, two, "G-2", by="li")
+    pending = await seal(archive, directory, citizen_number="13800000555")
+    await link_recording(archive, pending, window_days=30)
+    pauses = {"call": {"pauses": [{"reason": "敏感信息", "by": "agent1"}]}}
+    interrupted = await seal(
+        archive, directory, call=pauses, interrupted=True, flags=("media timeout", "stream 1: lost")
+    )
+    (directory / "rest.rtp").write_bytes(b"damaged packets")
+    interrupted_at = (await recording(archive, interrupted)).started_at
+    await seal_object(
+        archive,
+        key=layout.remains_key(interrupted, interrupted_at, "rest.rtp"),
+        kind=layout.REMAINS,
+        content=directory / "rest.rtp",
+        retain_until=_until(archive),
+        entry=Entry("kept", "system", str(interrupted), {"file": "rest.rtp"}),
+        recording_id=interrupted,
+    )
+    held = await seal(archive, directory, citizen_number="13800000777")
+    await transcribe(archive, held)
+    scope = Scope(recordings=(held,))
+    await place(archive, SETTINGS, name="投诉复核", reason="复核", scope=scope, by="zhao")
+    await settle_holds(archive, SETTINGS)
+    await link_recording(archive, held, window_days=30)
+    return {"corrected": corrected, "two": two, "pending": pending, "interrupted": interrupted, "held": held}
+
+
+async def recording(archive: Archive, identifier: UUID) -> Recording:
+    async with archive.database.read() as session:
+        return await session.get_one(Recording, identifier)
+
+
+async def sign(archive: Archive) -> int:
+    return (await sign_head(archive, KEY, retain_until=_until(archive))).checkpoint.size
+
+
+def without_last_signing(rows: Rows, size: int) -> Rows:
+    """Rows up to the newest signed head: what came later is lost, and objects of the ledger itself get new names."""
+    kept = {name: list(each) for name, each in rows.items()}
+    kept["ledger"] = [row for row in kept["ledger"] if row["seq"] < size]
+    kept["ledger_nodes"] = []
+    kept["ledger_head"] = []
+    own = [row for row in kept["objects"] if row["key"].startswith("ledger/")]
+    kept["objects"] = [row for row in kept["objects"] if not row["key"].startswith("ledger/")]
+    names = ("key", "version_id", "size", "sha256", "lock_until", "kind")
+    kept["ledger's objects"] = sorted(({name: row[name] for name in names} for row in own), key=str)
+    return kept
+
+
+def assert_same(before: Rows, after: Rows) -> None:
+    for name, rows in before.items():
+        differing = [
+            {each: (was[each], now[each]) for each in was if was[each] != now.get(each)}
+            for was, now in zip(rows, after[name], strict=False)
+            if was != now
+        ]
+        assert (len(after[name]), differing) == (len(rows), []), name
+
+
+async def dispose(house: House, identifier: UUID) -> None:
+    archive, now = house.archive, house.clock.now
+    async with archive.database.write() as session:
+        row = await propose(session, SETTINGS, identifier, by="anna", reason="保存期满", now=now)
+        await approve(session, row.id, by="bo", now=now)
+        await confirm(session, row.id, by="cai", now=now)
+        disposal = row.id
+    await execute(archive, SETTINGS, disposal, now=now)
+
+
+async def test_every_table_comes_back_row_by_row(house: House, tmp_path: Path) -> None:
+    archive = house.archive
+    gone = await seal(archive, tmp_path, flags=("odd",))
+    await transcribe(archive, gone)
+    never = new_id()
+    async with archive.database.write() as session:
+        began = house.clock.now - timedelta(days=2)
+        session.add(Call(id=never, sip_call_id="x@gateway.test", state=SIGNALLED, started_at=began, work_order="G-9"))
+    house.clock.now = NOON + timedelta(days=800)
+    await dispose(house, gone)
+    known = await furnish(archive, tmp_path)
+    await run_nightly(archive, SETTINGS, now=house.clock.now)
+    day = house.clock.now.astimezone(ZONE).date()
+    await issue_daily(archive, SETTINGS, day, by="zhao", retain_until=_until(archive))
+    house.clock.now += timedelta(hours=1)
+    size = await sign(archive)
+    before = await snapshot(archive.database)
+    async with archive.database.read() as session:
+        hits = [await search(session, words) for words in ("路灯", "噪音 解决", "不在")]
+        turns = await indexed(session)
+    assert hits[0]
+    assert hits[1]
+
+    await wipe(archive.database)
+    state = await again(archive)
+    assert state.losses == []
+    async with archive.database.read() as session:
+        jobs = {(row.kind, row.key) for row in await session.scalars(select(JobRow).where(JobRow.state == "queued"))}
+    waiting = {known["pending"], known["interrupted"]}
+    texts, orders = {(TRANSCRIBE, str(each)) for each in waiting}, {*waiting, known["held"]}
+    assert jobs == texts | {(FIND_ORDER, str(each)) for each in orders}
+    # What the next jobs and the next night do of themselves.
+    for each in ("pending", "held"):
+        await link_recording(archive, known[each], window_days=30)
+    await settle_holds(archive, SETTINGS)
+    after = await snapshot(archive.database)
+    missing = {row["id"]: row for row in after["calls"]}[never]
+    assert (missing["state"], missing["work_order"]) == ("missing", "G-9")
+    assert_same(without_last_signing(before, size), without_last_signing(after, size))
+    async with archive.database.read() as session:
+        assert [await search(session, words) for words in ("路灯", "噪音 解决", "不在")] == hits
+        assert await indexed(session) == turns
+        await ledger.check(session)
+    assert await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0) == []
+    # The house goes on: the next head covers what the rebuild added.
+    assert await sign(archive) > size
+    assert await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0) == []
+
+
+async def test_both_stores_bring_recordings_back(
+    sqlite_database: Database, any_store: ObjectStore, tmp_path: Path
+) -> None:
+    archive = Archive(sqlite_database, any_store, utc_now)
+    await furnish(archive, tmp_path)
+    size = await sign(archive)
+    before = await snapshot(sqlite_database)
+    await wipe(sqlite_database)
+    assert (await again(archive)).losses == []
+    after = await snapshot(sqlite_database)
+    same = ("recordings", "turns", "work_orders", "ledger", "effective_values")
+    kept, found = without_last_signing(before, size), without_last_signing(after, size)
+    assert_same({name: kept[name] for name in same}, found)
+    assert await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0) == []
+
+
+async def test_a_database_with_anything_in_it_is_left_alone(house: House, tmp_path: Path) -> None:
+    await seal(house.archive, tmp_path)
+    before = await snapshot(house.archive.database)
+    with pytest.raises(Refused, match="not empty") as refusal:
+        await again(house.archive)
+    assert "recordings" in str(refusal.value.facts["tables"])
+    assert await snapshot(house.archive.database) == before
+
+
+async def test_an_empty_store_is_named(house: House) -> None:
+    with pytest.raises(Refused, match="no objects"):
+        await again(house.archive)
+
+
+async def test_damage_is_named_and_the_rest_comes_back(house: House, tmp_path: Path) -> None:
+    archive = house.archive
+    known = await furnish(archive, tmp_path)
+    await sign(archive)
+    before = await snapshot(archive.database)
+    damaged = [await key_of(archive, known["two"], "metadata.json")]
+    damaged.append(await key_of(archive, known["corrected"], "transcript.v2.json"))
+    for key in damaged:
+        await spoil(archive, key)
+    await wipe(archive.database)
+    state = await again(archive)
+    assert {key for key in damaged if any(line.startswith(key) for line in state.losses)} == set(damaged)
+    after = await snapshot(archive.database)
+    assert {row["id"] for row in after["recordings"]} == {row["id"] for row in before["recordings"]}
+    untouched = {known["pending"], known["interrupted"], known["held"]}
+    assert [row for row in after["recordings"] if row["id"] in untouched] == [
+        row for row in before["recordings"] if row["id"] in untouched
+    ]
+    corrected = await recording(archive, known["corrected"])
+    assert (corrected.text_version, corrected.flags) == (2, ["rebuilt: text lost"])
+    async with archive.database.read() as session:
+        versions = await session.scalars(select(TurnRow.version).where(TurnRow.recording_id == known["corrected"]))
+        assert set(versions) == {1}
+    faults = await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0)
+    assert all(any(key in fault for fault in faults) for key in damaged)
+
+
+async def key_of(archive: Archive, identifier: UUID, name: str) -> str:
+    return layout.recording_prefix(identifier, (await recording(archive, identifier)).started_at) + name
+
+
+async def spoil(archive: Archive, key: str) -> None:
+    """Change one byte of an object's file."""
+    async for version in archive.store.list_versions(key):
+        path = archive.store.local_path(version.key, version.version_id)
+        assert path is not None
+        path.chmod(0o600)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(bytes(content))
+
+
+async def test_without_leaves_the_objects_do(house: House, tmp_path: Path) -> None:
+    archive = house.archive
+    known = await furnish(archive, tmp_path)
+    before = {row["id"]: row for row in (await snapshot(archive.database))["recordings"]}
+    await wipe(archive.database)
+    state = await again(archive)
+    assert not any(line.startswith("recordings/") for line in state.losses)
+    for identifier, was in before.items():
+        row = await recording(archive, identifier)
+        assert "rebuilt: not in the ledger" in row.flags
+        assert (row.sip_call_id, row.facts, row.text_version) == (was["sip_call_id"], was["facts"], was["text_version"])
+        assert row.retain_until >= was["retain_until"]
+        assert row.held == was["held"]
+    async with archive.database.read() as session:
+        rows = (await session.scalars(select(LedgerRow).where(LedgerRow.subject == str(known["two"])))).all()
+        assert {row.kind for row in rows} == {"rebuilt"}
+        named = [item["key"] for row in rows for item in json.loads(row.leaf)["facts"].get("objects", ())]
+    assert any(key.endswith("audio.flac") for key in named)
+    assert sum(key.startswith("work-orders/") for key in named) == 2
+    assert await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0) == []
+
+
+async def test_events_behind_the_newest_head_are_lost_and_what_they_sealed_is_not(house: House, tmp_path: Path) -> None:
+    archive = house.archive
+    await furnish(archive, tmp_path)
+    size = await sign(archive)
+    late = await seal(archive, tmp_path, citizen_number="13800000888")
+    await wipe(archive.database)
+    assert (await again(archive)).losses == []
+    assert "rebuilt: not in the ledger" in (await recording(archive, late)).flags
+    async with archive.database.read() as session:
+        last = (await session.scalars(select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(1))).one()
+        assert (last.kind, last.subject, last.actor) == ("rebuilt", "catalogue", "operator")
+        assert json.loads(last.leaf)["facts"]["counts"]["ledger"] == size
+
+
+@pytest.mark.parametrize("prefix", [LEAVES_PREFIX, HEADS_PREFIX])
+async def test_a_spoiled_ledger_object_is_named(house: House, tmp_path: Path, prefix: str) -> None:
+    archive = house.archive
+    await furnish(archive, tmp_path)
+    await sign(archive)
+    await spoil(archive, prefix)
+    await wipe(archive.database)
+    state = await again(archive)
+    assert any(prefix in line for line in state.losses)
+    async with archive.database.read() as session:
+        assert len((await session.scalars(select(Recording.id))).all()) == 5
+        await ledger.check(session)
+
+
+async def test_another_key_is_named(house: House, tmp_path: Path) -> None:
+    await seal(house.archive, tmp_path)
+    await sign(house.archive)
+    await wipe(house.archive.database)
+    other = SigningKey.generate("huiyin.example/ledger").verifier
+    state = await rebuild(house.archive, SETTINGS, [other], by="operator", tell=lambda _line: None)
+    assert any("unknown key" in line for line in state.losses)
+
+
+def test_every_table_is_either_compared_or_named_as_not_rebuilt() -> None:
+    assert {table.name for table in Base.metadata.sorted_tables} >= NOT_REBUILT
