@@ -132,10 +132,20 @@ class RetentionView(Model):
     held: bool
 
 
+class PauseView(Model):
+    """A stretch that was not recorded on purpose; ``ended_at`` is absent where it lasted to the end of the call."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    by: str
+    reason: str = ""
+
+
 class RecordingDetail(RecordingSummary):
     sip_call_id: str
     sealed_at: datetime
     flags: list[str]
+    pauses: list[PauseView]
     text_error: str
     text_version: int
     text_final_at: datetime | None

@@ -84,6 +84,7 @@ def recording_detail(
             "sip_call_id": row.sip_call_id,
             "sealed_at": row.sealed_at,
             "flags": row.flags,
+            "pauses": pauses(row.facts),
             "text_error": mask_text(row.text_error),
             "text_version": row.text_version,
             "text_final_at": row.text_final_at,
@@ -109,6 +110,13 @@ def streams(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """The stream statistics that metadata.json holds: whole numbers and short words only."""
     found = facts.get("streams", [])
     return [_statistics(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def pauses(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stretches that were not recorded on purpose, as the call's facts tell them."""
+    call = facts.get("call", {})
+    found = call.get("pauses", []) if isinstance(call, dict) else []
+    return [{name: each[name] for name in ("started_at", "ended_at", "by", "reason") if name in each} for each in found]
 
 
 def _statistics(stream: dict[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,20 @@ def new_recording(started_at: datetime, **changes: object) -> NewRecording:
         work_order="",
         interrupted=False,
         flags=(),
-        facts={"streams": [{"label": "1", "role": "agent", "received": {"packets": 800, "lost": 0}}]},
+        facts={
+            "streams": [{"label": "1", "role": "agent", "received": {"packets": 800, "lost": 0}}],
+            "call": {
+                "pauses": [
+                    {
+                        "started_at": (started_at + timedelta(seconds=3)).isoformat(),
+                        "ended_at": (started_at + timedelta(seconds=5)).isoformat(),
+                        "by": "agent",
+                        "reason": "市民正在说出证件号码",
+                        "ended_by": "agent",
+                    }
+                ]
+            },
+        },
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 

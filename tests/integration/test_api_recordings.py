@@ -66,6 +66,10 @@ async def test_one_recording_with_its_facts(web: Web) -> None:
     assert [link["work_order"] for link in said["links"]] == [ORDER]
     assert {each["question"] for each in said["findings"]} >= {"connected", "solved", "satisfied"}
     assert said["streams"] == [{"label": "1", "role": "agent", "packets": 800, "lost": 0}]
+    (pause,) = said["pauses"]
+    assert (pause["by"], pause["reason"]) == ("agent", "市民正在说出证件号码")
+    page = await (await (await web.browser("agent")).get(f"/recordings/{web.seeded.full}")).text()
+    assert "agent: 市民正在说出证件号码" in page
     assert "文字定稿" in said["retention"]["reason"]
     assert "2 个日历年" in said["retention"]["reason"]
 
