@@ -106,6 +106,9 @@ class LocalStore:
         }
         await attack_probe(self, self._clock, attacks, directory=self.root)
 
+    async def expiring_rules(self) -> list[str]:
+        return []
+
     async def ping(self) -> None:
         if not await self._do((self.root / "objects").is_dir):
             raise Unavailable("the local store's directory is not there", directory=self.root)

@@ -6,7 +6,6 @@ compared with what was asked.  The SDK's own retries are off: each of them could
 
 import hashlib
 import io
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -37,7 +36,6 @@ from archive.threads import Threads
 from core.clock import Clock, utc_now
 from core.errors import Damaged, HuiyinError, NotFound, Refused, Unavailable
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHUNK = 1 << 18
@@ -131,9 +129,11 @@ class S3Store:
 
     async def self_test(self) -> None:
         await self._do(self._require_object_lock, "")
-        await self._do(self._warn_of_expiry, "")
         attacks = {UNDELETED: self._attack_by_deleting, UNSHORTENED: self._attack_by_shortening}
         await attack_probe(self, self._clock, attacks, endpoint=self.endpoint, bucket=self.bucket)
+
+    async def expiring_rules(self) -> list[str]:
+        return await self._do(self._expiring_rules, "")
 
     async def ping(self) -> None:
         if not await self._do(lambda: self._client.bucket_exists(self.bucket), ""):
@@ -193,33 +193,12 @@ class S3Store:
             ) from error
 
     def _expiring_rules(self) -> list[str]:
-        where = {"store": self.endpoint, "bucket": self.bucket}
-        try:
-            found = self._client.get_bucket_lifecycle(self.bucket)
-        except S3Error as error:
-            log.warning("the bucket's lifecycle cannot be read", extra={"facts": {**where, "code": error.code}})
-            return []
+        found = self._client.get_bucket_lifecycle(self.bucket)
         return [
             rule.rule_id or "unnamed"
             for rule in (found.rules if found else ())
             if rule.status == ENABLED and (rule.expiration or rule.noncurrent_version_expiration)
         ]
-
-    def _warn_of_expiry(self) -> None:
-        """Rules of expiration cannot remove locked versions, but hide them behind markers and remove others."""
-        rules = self._expiring_rules()
-        if rules:
-            log.warning(
-                "the bucket's lifecycle lets objects expire, which hides evidence",
-                extra={
-                    "facts": {
-                        "store": self.endpoint,
-                        "bucket": self.bucket,
-                        "rules": rules,
-                        "remedy": "remove these rules from the bucket",
-                    }
-                },
-            )
 
     def _put(self, key: str, content: bytes | Path, sha256: str, date: datetime) -> Version:
         found = _hash(content)

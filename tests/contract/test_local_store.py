@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,10 +179,14 @@ async def test_several_processes_share_a_directory(tmp_path: Path) -> None:
 async def test_a_store_that_lets_go_fails_the_start_up_check(tmp_path: Path) -> None:
     class Careless(LocalStore):
         async def delete_version(self, key: str, version_id: str) -> None:
-            return None
+            shutil.rmtree(self.root / "objects" / key)
 
     class Shortening(LocalStore):
         async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
+            path = self.root / "objects" / key / f"@{version_id}" / "lock.json"
+            facts = json.loads(path.read_text())
+            path.unlink()
+            path.write_text(json.dumps({**facts, "lock_until": until.isoformat()}))
             return await self.head(key, version_id)
 
     for store, promise in ((Careless(tmp_path), "cannot be deleted"), (Shortening(tmp_path), "cannot be shortened")):
