@@ -1,0 +1,54 @@
+"""kill -9 after every single step of a disposal, of a hold and of a release: the next run finishes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "dispose": {
+        "lives": ["disposed", "disposed"],
+        "disposals": ["done", "done"],
+        "objects": ["certificate", "certificate"],
+        "turns": 0,
+        "versions": 0,
+        "certificates": 2,
+        "ledger": ["disposed", "disposed"],
+    },
+    "hold": {
+        "lives": ["kept", "kept"],
+        "held": [True, True],
+        "versions": 6,
+        "held_versions": 6,
+        "ledger": ["held"] * 2,
+    },
+    "release": {
+        "lives": ["kept", "kept"],
+        "held": [False, False],
+        "versions": 6,
+        "held_versions": 0,
+        "ledger": [*["held"] * 2, "hold released", *["released"] * 2],
+    },
+}
+# What must be among the steps, so that a change of the code cannot make the test say nothing.
+STEPS = {
+    "dispose": ("delete audio.flac", "delete transcript.v1.json", "put ", "before commit", "after commit"),
+    "hold": ("hold True ", "before commit", "after commit"),
+    "release": ("hold False ", "put released.json", "before commit", "after commit"),
+}
+
+
+@pytest.mark.parametrize("work", sorted(EXPECTED))
+def test_killed_after_each_step(work: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.acceptance.dying", work, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    for step in STEPS[work]:
+        assert any(each["died"].startswith(step) for each in found), step
+    assert found[-1]["died"] == ""
+    for each in found:
+        assert {name: each[name] for name in EXPECTED[work]} == EXPECTED[work], each
