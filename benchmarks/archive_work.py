@@ -27,7 +27,8 @@ from retention.rule import eligible_at
 from service.migrate import migrate
 from service.verification import verify
 
-AT_ONCE = 16
+# More writers of one SQLite file than this wait for each other too long.
+AT_ONCE = 4
 SMALL, LARGE = 4 << 10, 2 << 20
 TURN = NewTurn("citizen", 1500, 3500, "问题已经解决了，我很满意。", 0.9, False, [])
 

