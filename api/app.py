@@ -5,6 +5,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 import api.pages.login
+import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
@@ -14,6 +15,7 @@ import api.routes.disposals
 import api.routes.exports
 import api.routes.findings
 import api.routes.holds
+import api.routes.nights
 import api.routes.operations
 import api.routes.orders
 import api.routes.recordings
@@ -47,6 +49,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.findings.ENDPOINTS,
     *api.routes.reports.ENDPOINTS,
     *api.routes.calls.ENDPOINTS,
+    *api.routes.nights.ENDPOINTS,
     *api.routes.operations.ENDPOINTS,
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
@@ -54,6 +57,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.recordings.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
+    *api.pages.nights.ENDPOINTS,
     *api.pages.status.ENDPOINTS,
 )
 

@@ -117,8 +117,15 @@ PROCESSES: Mapping[str, str] = {
     "web": "页面",
     "scheduler": "定时",
     "nightly": "夜间检查",
-    "start-up": "启动检查",
     "refused": "被拒绝的录音进程",
+}
+NIGHT_STEPS: Mapping[str, str] = {
+    "holds": "核对保全",
+    "locks": "核对锁定",
+    "calls": "核对通话与录音",
+    "disposals": "处置",
+    "verified": "逐字节校验",
+    "eligible": "到期清单",
 }
 FLAGS: Mapping[str, str] = {
     "metadata missing": "网关没有送来通话信息",

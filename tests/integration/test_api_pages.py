@@ -15,7 +15,7 @@ from api.pages.rendering import ROOT, clock, local_path, marked
 from archive.house import Archive
 from tests.web import CITIZEN, ORDER, OTHER_ORDER, Web, serving, serving_empty
 
-PAGES = ("/recordings", "/orders", "/links", "/reports", "/status")
+PAGES = ("/recordings", "/orders", "/links", "/reports", "/status", "/nightly")
 
 
 @pytest.fixture
