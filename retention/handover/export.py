@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,9 +64,14 @@ def working_directory(target: Path) -> Path:
 
 
 def unfinished(target: Path) -> UUID | None:
-    """The export that was begun for this target and interrupted, if there is one."""
+    """The export that was begun for this target and interrupted; ``None`` where the place is free.  ``Conflict`` where
+    something else is there."""
     note = working_directory(target) / "export.json"
-    return UUID(json.loads(note.read_text(encoding="utf-8"))["export"]) if note.exists() else None
+    if note.exists():
+        return UUID(json.loads(note.read_text(encoding="utf-8"))["export"])
+    if target.exists():
+        raise Conflict("there is something at the target", target=target, remedy="choose another place")
+    return None
 
 
 async def run_export(
@@ -83,8 +87,8 @@ async def run_export(
     """Write an export's bag.  The ledger rows commit before the first byte.  ``Conflict`` where something else is at
     the target or another process is at it, ``Damaged`` for an object that is not what was sealed."""
     work = working_directory(target)
-    if target.exists() and unfinished(target) != export_id:
-        raise Conflict("there is something at the target", target=target, remedy="choose another place")
+    if unfinished(target) not in (None, export_id):
+        raise Conflict("another export was begun here", directory=work, remedy="finish it, or choose another place")
     await record_export(archive, export_id)
     export = await prove_export(archive, export_id, key, retain_until=retain_until)
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -211,11 +215,9 @@ def _alone(work: Path) -> Iterator[None]:
 def _note_export(work: Path, export_id: UUID) -> None:
     note = work / "export.json"
     if not note.exists():
-        with tempfile.NamedTemporaryFile("w", dir=work, delete=False) as file:
-            json.dump({"export": str(export_id)}, file)
-        Path(file.name).replace(note)
-    elif json.loads(note.read_text(encoding="utf-8"))["export"] != str(export_id):
-        raise Conflict("another export was begun here", directory=work, remedy="finish it, or choose another place")
+        partial = work / "export.json.partial"
+        partial.write_text(json.dumps({"export": str(export_id)}), encoding="utf-8")
+        partial.replace(note)
 
 
 async def _note_progress(archive: Archive, export_id: UUID, place: int, octets: int) -> None:

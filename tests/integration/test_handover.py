@@ -163,7 +163,7 @@ class Ill:
 
 async def test_an_export_that_stops_is_on_record_and_goes_on(archive: Archive, seeded: Seeded, tmp_path: Path) -> None:
     ill = Ill(archive.store)
-    house = Archive(archive.database, ill, utc_now)  # type: ignore[arg-type]
+    house = Archive(archive.database, ill, utc_now)
     ill.ill = f"{seeded.failed}/audio.flac"
     target = tmp_path / "bag"
     with pytest.raises(Damaged, match="altered"):
@@ -205,7 +205,7 @@ async def test_what_comes_after_the_head_is_not_in_the_bag_and_does_not_break_it
     archive: Archive, seeded: Seeded, tmp_path: Path
 ) -> None:
     ill = Ill(archive.store)
-    house = Archive(archive.database, ill, utc_now)  # type: ignore[arg-type]
+    house = Archive(archive.database, ill, utc_now)
     ill.ill = f"{seeded.failed}/audio.flac"
     with pytest.raises(Damaged):
         await hand_over(house, KEY, tmp_path / "bag", Scope("all"))
