@@ -63,13 +63,12 @@ async def list_disposals(
 ) -> list[Disposal]:
     """Disposals by identifier, which is the order of their proposing."""
     query = select(Disposal).order_by(Disposal.id).limit(limit)
-    for wanted, condition in (
-        (batch, Disposal.batch_id == batch),
-        (state, Disposal.state == state),
-        (after, Disposal.id > after),
-    ):
-        if wanted is not None:
-            query = query.where(condition)
+    if batch is not None:
+        query = query.where(Disposal.batch_id == batch)
+    if state is not None:
+        query = query.where(Disposal.state == state)
+    if after is not None:
+        query = query.where(Disposal.id > after)
     return list(await session.scalars(query))
 
 
