@@ -26,9 +26,19 @@ RETRY_SECONDS = 5.0
 
 async def run(archive: Archive, settings: Settings, stopping: asyncio.Event) -> None:
     """Keep the timetable until told to stop."""
-    timetable = AsyncIOScheduler(timezone=settings.timezone)
+    jobs_of_the_day = timetable(archive, settings, stopping)
+    jobs_of_the_day.start()
+    catching_up = asyncio.create_task(_catch_up(archive, settings, stopping))
+    await stopping.wait()
+    catching_up.cancel()
+    jobs_of_the_day.shutdown(wait=False)
+
+
+def timetable(archive: Archive, settings: Settings, stopping: asyncio.Event) -> AsyncIOScheduler:
+    """Each kind of job at its local time; turns that were missed become one, as long as it is the same day's work."""
+    scheduler = AsyncIOScheduler(timezone=settings.timezone)
     for kind, at in ((NIGHTLY, settings.nightly_at), (DAILY, settings.daily_report_at)):
-        timetable.add_job(
+        scheduler.add_job(
             _enqueue_persistently,
             CronTrigger(hour=at.hour, minute=at.minute, second=at.second, timezone=settings.timezone),
             args=(archive, settings, kind, stopping),
@@ -36,11 +46,7 @@ async def run(archive: Archive, settings: Settings, stopping: asyncio.Event) -> 
             coalesce=True,
             misfire_grace_time=int(MISFIRE_GRACE.total_seconds()),
         )
-    timetable.start()
-    catching_up = asyncio.create_task(_catch_up(archive, settings, stopping))
-    await stopping.wait()
-    catching_up.cancel()
-    timetable.shutdown(wait=False)
+    return scheduler
 
 
 async def _catch_up(archive: Archive, settings: Settings, stopping: asyncio.Event) -> None:
