@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import layout
@@ -122,30 +123,50 @@ def _elsewhere(prefix: str, events: Sequence[Event]) -> list[Version]:
     ]
 
 
-async def write(session: AsyncSession, found: Salvage, now: datetime) -> None:
-    """Put one recording, its call, objects, turns and search rows into the database."""
-    recording = found.recording
-    session.add(recording)
-    session.add(_call(recording))
+async def write(session: AsyncSession, found: Sequence[Salvage], now: datetime) -> None:
+    """Put recordings, their calls, objects, turns and search rows into the database."""
+    session.add_all([one.recording for one in found])
     await session.flush()
-    session.add_all(found.taken.rows)
-    turns = (
-        [
-            TurnRow(
-                recording_id=recording.id,
-                version=found.texts[-1].number,
-                ordinal=ordinal,
-                **{each.name: getattr(turn, each.name) for each in fields(turn)},
-            )
-            for ordinal, turn in enumerate(found.texts[-1].turns)
-        ]
-        if found.texts
-        else []
-    )
-    session.add_all(turns)
+    session.add_all([_call(one.recording) for one in found])
+    session.add_all([row for one in found for row in one.taken.rows])
     await session.flush()
-    await index_turns(session, turns)
-    await note_unnamed(session, str(recording.id), found.taken.unnamed, now)
+    await _write_turns(session, [one for one in found if one.texts])
+    for one in found:
+        await note_unnamed(session, str(one.recording.id), one.taken.unnamed, now)
+
+
+async def _write_turns(session: AsyncSession, found: Sequence[Salvage]) -> None:
+    """The newest text of each, in one statement: rows that the database numbers itself would go one by one."""
+    said = [
+        (one.recording.id, one.texts[-1].number, ordinal, turn)
+        for one in found
+        for ordinal, turn in enumerate(one.texts[-1].turns)
+    ]
+    names = [each.name for each in fields(NewTurn)]
+    rows = [
+        {
+            "id": identifier,
+            "recording_id": recording_id,
+            "version": version,
+            "ordinal": ordinal,
+            **{name: getattr(turn, name) for name in names},
+        }
+        for identifier, (recording_id, version, ordinal, turn) in zip(
+            await _turn_ids(session, len(said)), said, strict=True
+        )
+    ]
+    if rows:
+        await session.execute(insert(TurnRow), rows)
+        await index_turns(session, [TurnRow(**row) for row in rows])
+
+
+async def _turn_ids(session: AsyncSession, count: int) -> Sequence[int]:
+    """The next identifiers of turns; nobody else writes any while a rebuild runs."""
+    if session.get_bind().dialect.name == "sqlite":
+        first = (await session.scalar(select(func.max(TurnRow.id))) or 0) + 1
+        return range(first, first + count)
+    numbers = text("SELECT nextval(pg_get_serial_sequence('turns', 'id')) FROM generate_series(1, :count)")
+    return (await session.scalars(numbers, {"count": count})).all()
 
 
 async def note_unnamed(session: AsyncSession, subject: str, rows: Sequence[StoredObject], now: datetime) -> None:

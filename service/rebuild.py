@@ -162,8 +162,9 @@ async def _recordings(work: Rebuild) -> None:
         sound = [(prefix, versions) for prefix, versions in batch if recording_of(prefix)]
         found = await _salvage(work, sound)
         async with work.archive.database.write() as session:
+            await recordings.write(session, found, work.archive.clock())
             for one in found:
-                await _write(work, session, one)
+                await _join(work, session, one)
             work.state.cursor = batch[-1][0]
             before = work.state.counts.get("recordings", 0)
             work.state.count("recordings", len(found))
@@ -185,9 +186,9 @@ async def _salvage(work: Rebuild, batch: Sequence[tuple[str, list[Version]]]) ->
     ]
 
 
-async def _write(work: Rebuild, session: AsyncSession, found: Salvage) -> None:
+async def _join(work: Rebuild, session: AsyncSession, found: Salvage) -> None:
+    """A recording's links and outcomes, and the jobs that it still waits for."""
     now, recording = work.archive.clock(), found.recording
-    await recordings.write(session, found, now)
     linked = await restore_links(session, recording.id, found.events)
     await restore_findings(session, found)
     payload = {"recording_id": str(recording.id)}
