@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
 .PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs \
-	bench-archive bench-pipeline sample-model sample-calls clean
+	bench-archive bench-handover bench-pipeline sample-model sample-calls clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench-asr: .venv/.dev ## character error rates and speed of the speech pipeline
 
 bench-capture: .venv/.dev ## calls into the recorder: packets lost, CPU, memory, set-up times, most calls (12 min.)
 	@$(BIN)/python -m benchmarks.capture $(ARGS)
+
+bench-handover: .venv/.dev ## export of a house into a bag: recordings/s, MB/s, memory
+	@$(BIN)/python -m benchmarks.handover $(ARGS)
 
 bench-assemble: .venv/.dev ## spool to stereo FLAC: times real time
 	@$(BIN)/python -m benchmarks.assemble $(ARGS)
