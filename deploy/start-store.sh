@@ -1,12 +1,34 @@
 #!/bin/sh
-# Starts SeaweedFS as one node with one S3 identity.  Object lock needs versions, which the bucket is created with.
+# Starts SeaweedFS as one node: one S3 identity, TLS, signed requests between its parts, and a sync after each write.
+# Object lock needs versions, which the bucket is created with.  The defaults are those of docker-compose.yml.
 set -eu
 umask 077
-cat >/tmp/s3.json <<IDENTITY
+: "${DATA:=/data}" "${RUN:=/tmp/store}" "${TLS:=/tls}" "${BIND:=0.0.0.0}"
+: "${ADDRESS:=$(hostname -i | cut -d' ' -f1)}"
+: "${S3_PORT:=8333}" "${MASTER_PORT:=9333}" "${FILER_PORT:=8888}" "${VOLUME_PORT:=9340}" "${ADMIN_PORT:=23646}"
+random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+
+mkdir -p "$RUN"
+cd "$RUN"
+rm -f durable
+cat >s3.json <<IDENTITY
 {"identities": [{"name": "huiyin", "credentials": [{"accessKey": "$S3_KEY", "secretKey": "$S3_SECRET"}],
                  "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
 IDENTITY
-exec weed -logtostderr=true mini -dir=/data -ip="$(hostname -i | cut -d' ' -f1)" -ip.bind=0.0.0.0 \
+printf '[jwt.signing]\nkey = "%s"\n[jwt.filer_signing]\nkey = "%s"\n' "$(random)" "$(random)" >security.toml
+
+# The setting is kept in the store; asking for it at each start does no harm.  `durable` tells the health check.
+make_durable() {
+  until echo "fs.configure -locationPrefix=/buckets/ -fsync -apply" | weed shell -master="$ADDRESS:$MASTER_PORT" \
+    -filer="$ADDRESS:$FILER_PORT" 2>/dev/null | grep -q '"fsync": *true'; do sleep 1; done
+  touch durable
+}
+make_durable &
+
+exec weed -logtostderr=true mini -dir="$DATA" -ip="$ADDRESS" -ip.bind="$BIND" \
   -master.telemetry=false -webdav=false -admin.ui=false -s3.port.iceberg=0 -s3.port.lance=0 \
-  -volume.max=5000 -master.volumeSizeLimitMB=1024 -s3.port=8333 -s3.config=/tmp/s3.json \
-  -s3.autoCreateBucket=false -s3.allowDeleteBucketNotEmpty=false
+  -volume.max=5000 -master.volumeSizeLimitMB=1024 -s3.config=s3.json \
+  -s3.autoCreateBucket=false -s3.allowDeleteBucketNotEmpty=false \
+  -s3.cert.file="$TLS/store.pem" -s3.key.file="$TLS/store.key" \
+  -s3.port="$S3_PORT" -master.port="$MASTER_PORT" -filer.port="$FILER_PORT" -volume.port="$VOLUME_PORT" \
+  -admin.port="$ADMIN_PORT"
