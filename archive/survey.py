@@ -180,18 +180,26 @@ async def look_again(
     version, row, said = one.version, one.known, one.said
     if version is None and said is not None and row is None and one.gone:
         return None
-    async with archive.database.read() as session:
-        query = known_objects().where(StoredObject.key == one.key, StoredObject.version_id == one.version_id)
-        found = (await session.execute(query)).one_or_none()
-    row = known(found) if found is not None else None
     if version is None:
         version = await head(archive, one)
-    if with_ledger and (said is None or row is None):
-        await index.catch_up(archive.database)
-        said = next((each for each in index.of_key(one.key) if each.version_id == one.version_id), None)
+    # Rows of catalogue and ledger commit together: seen between the two, the ledger is asked once more.
+    for _ in range(2):
+        if with_ledger and said is None:
+            await index.catch_up(archive.database)
+            said = next((each for each in index.of_key(one.key) if each.version_id == one.version_id), None)
+        row = await _known(archive, one)
+        if row is None or said is not None:
+            break
     if version is None and row is None and said is None:
         return None
     return _with_ledger(replace(one, version=version, known=row, said=said), index)
+
+
+async def _known(archive: Archive, one: Accounts) -> Known | None:
+    async with archive.database.read() as session:
+        query = known_objects().where(StoredObject.key == one.key, StoredObject.version_id == one.version_id)
+        found = (await session.execute(query)).one_or_none()
+    return known(found) if found is not None else None
 
 
 async def head(archive: Archive, one: Accounts) -> Version | None:

@@ -1,0 +1,126 @@
+"""The verifier where things go as they should: disposals, a PostgreSQL of yesterday, sealing meanwhile, the command."""
+
+import asyncio
+import hashlib
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+
+from archive.connect import connect_store
+from archive.heads import sign_head
+from archive.house import Archive
+from archive.seal import seal_recording
+from archive.store import ObjectStore
+from core.clock import utc_now
+from core.database import Database
+from core.note import SigningKey
+from retention.disposal import approve, confirm, propose
+from retention.execution import execute
+from service.verification import verify
+from tests.integration.kept import NOON, SETTINGS, open_house
+from tests.integration.test_attacks import change_byte
+from tests.samples import RETAIN_UNTIL, new_recording, write_audio
+from tests.servers import Postgres
+
+KEY = SigningKey.generate("huiyin.example/ledger")
+
+
+async def _faults(archive: Archive, settle: float = 0) -> list[str]:
+    return await verify(archive, [KEY.verifier], on_progress=lambda _: None, settle=settle)
+
+
+async def test_what_was_disposed_of_is_not_missed_and_what_is_left_of_it_is_named(
+    database: Database, tmp_path: Path
+) -> None:
+    house = await open_house(database, tmp_path)
+    recording = await house.seal()
+    await house.seal()
+    house.clock.now = now = NOON + timedelta(days=800)
+    async with database.write() as session:
+        row = await propose(session, SETTINGS, recording.id, by="anna", reason="保存期满", now=now)
+        await approve(session, row.id, by="bo", now=now)
+        await confirm(session, row.id, by="cai", now=now)
+    await execute(house.archive, SETTINGS, row.id, now=now)
+    assert await _faults(house.archive) == []
+    key, content = f"recordings/2026/11/22/{recording.id}/audio.flac", b"kept aside"
+    put = await house.archive.store.put(
+        key, content, sha256=hashlib.sha256(content).hexdigest(), lock_until=now + timedelta(days=1)
+    )
+    assert await _faults(house.archive) == [
+        f"{key}: left over after disposal: expected nothing, found {put.version_id}"
+    ]
+    await house.archive.store.close()
+
+
+async def test_a_postgresql_of_yesterday_is_named(
+    postgres: Postgres, postgres_url: str, store: ObjectStore, tmp_path: Path
+) -> None:
+    """Yesterday's database as a server copies it, under today's store."""
+    archive = Archive(Database(postgres_url), store, utc_now)
+    audio = write_audio(tmp_path / "call.flac")
+    await seal_recording(archive, new_recording(), audio, retain_until=RETAIN_UNTIL)
+    await sign_head(archive, KEY, retain_until=RETAIN_UNTIL)
+    await archive.database.close()
+    name = postgres_url.rpartition("/")[2]
+    server = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres")
+    await server.execute(f"CREATE DATABASE {name}_old TEMPLATE {name}")
+    try:
+        today = await seal_recording(archive, new_recording(), audio, retain_until=RETAIN_UNTIL)
+        await sign_head(archive, KEY, retain_until=RETAIN_UNTIL)
+        assert await _faults(archive) == []
+        await archive.database.close()
+        yesterday = Archive(Database(postgres.url(f"{name}_old")), store, utc_now)
+        found = await _faults(yesterday)
+        await yesterday.database.close()
+    finally:
+        await server.execute(f"DROP DATABASE {name}_old WITH (FORCE)")
+        await server.close()
+    assert any(": the ledger is shorter than its signed head: expected" in fault for fault in found)
+    assert any(f"{today.id}/audio.flac: extra version: expected nothing" in fault for fault in found)
+
+
+async def test_sealing_meanwhile_is_no_fault(database: Database, any_store: ObjectStore, tmp_path: Path) -> None:
+    archive = Archive(database, any_store, utc_now)
+    audio = write_audio(tmp_path / "call.flac")
+    for _ in range(5):
+        await seal_recording(archive, new_recording(), audio, retain_until=RETAIN_UNTIL)
+
+    async def work() -> None:
+        for _ in range(20):
+            await seal_recording(archive, new_recording(), audio, retain_until=RETAIN_UNTIL)
+
+    working = asyncio.create_task(work())
+    while not working.done():
+        assert await _faults(archive, settle=1) == []
+    await working
+
+
+async def test_the_command_ends_with_an_error_where_there_is_a_fault(tmp_path: Path) -> None:
+    environment = {"HUIYIN_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HUIYIN_LOG_FORMAT": "text"}
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service", *arguments, env=environment, stdout=-1, stderr=-2
+        )
+        said, _ = await process.communicate()
+        return process.returncode or 0, said.decode()
+
+    assert (await run("migrate"))[0] == 0
+    store = connect_store(f"file://{tmp_path / 'store'}")
+    await store.prepare()
+    archive = Archive(Database(f"sqlite+aiosqlite:///{tmp_path / 'huiyin.db'}"), store, utc_now)
+    recording = await seal_recording(
+        archive, new_recording(), write_audio(tmp_path / "a.flac"), retain_until=RETAIN_UNTIL
+    )
+    await archive.database.close()
+    await store.close()
+    for chosen in (["--all"], ["--recording", str(recording.id)], ["--sample", "5"]):
+        code, said = await run("verify", *chosen)
+        assert (code, "异常 faults: 0" in said) == (0, True), said
+    before, after = change_byte(next((tmp_path / "store").rglob("audio.flac/@*/data")))
+    code, said = await run("verify")
+    assert code == 1
+    assert f"audio.flac: altered: expected {before}, found {after}" in said
+    assert (await run("verify", "--all", "--sample", "3"))[0] == 2
