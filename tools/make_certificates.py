@@ -1,4 +1,4 @@
-"""Makes the store's certificate: ca.pem, store.pem and store.key (``python -m tools.make_certificates DIRECTORY NAME …``).
+"""Makes the store's certificate: ``python -m tools.make_certificates DIRECTORY NAME …``.
 
 The authority signs this one certificate and its key is never written.  What is there and lasts for another sixty days
 stays as it is; otherwise all three are made anew, and whoever trusts ``ca.pem`` must be started again.
