@@ -77,22 +77,22 @@ async def test_a_user_who_was_switched_off_is_out_at_once(database: Database) ->
     assert await login(database, "li", PASSWORD, now=NOW, lasts=HOUR) is None
 
 
-async def test_a_login_sweeps_sessions_that_ran_out(sqlite_database: Database) -> None:
-    await create_user(sqlite_database, "li", PASSWORD, "agent", now=NOW)
-    await login(sqlite_database, "li", PASSWORD, now=NOW, lasts=HOUR)
-    await login(sqlite_database, "li", PASSWORD, now=NOW + HOUR, lasts=HOUR)
-    async with sqlite_database.read() as session:
+async def test_a_login_sweeps_sessions_that_ran_out(database: Database) -> None:
+    await create_user(database, "li", PASSWORD, "agent", now=NOW)
+    await login(database, "li", PASSWORD, now=NOW, lasts=HOUR)
+    await login(database, "li", PASSWORD, now=NOW + HOUR, lasts=HOUR)
+    async with database.read() as session:
         assert [row.created_at for row in await session.scalars(select(SessionRow))] == [NOW + HOUR]
 
 
-async def test_users_are_refused_with_reasons(sqlite_database: Database) -> None:
+async def test_users_are_refused_with_reasons(database: Database) -> None:
     with pytest.raises(Refused, match="too short"):
-        await create_user(sqlite_database, "li", "short", "agent", now=NOW)
+        await create_user(database, "li", "short", "agent", now=NOW)
     with pytest.raises(Refused, match="no such role"):
-        await create_user(sqlite_database, "li", PASSWORD, "boss", now=NOW)
-    await create_user(sqlite_database, "li", PASSWORD, "agent", now=NOW)
+        await create_user(database, "li", PASSWORD, "boss", now=NOW)
+    await create_user(database, "li", PASSWORD, "agent", now=NOW)
     with pytest.raises(Conflict):
-        await create_user(sqlite_database, "li", PASSWORD, "agent", now=NOW)
+        await create_user(database, "li", PASSWORD, "agent", now=NOW)
 
 
 async def test_the_first_administrator_is_made_once(database: Database) -> None:

@@ -141,26 +141,26 @@ async def test_bad_rows_are_refused_one_by_one(database: Database, tmp_path: Pat
 
 @pytest.mark.parametrize("missing", ["工单编号", "来电人电话", "创建时间", "办结时间"])
 async def test_a_file_without_a_required_column_is_refused_whole(
-    sqlite_database: Database, tmp_path: Path, missing: str
+    database: Database, tmp_path: Path, missing: str
 ) -> None:
     path = write_csv(tmp_path / "a.csv", {name: value for name, value in ROW.items() if name != missing})
     with pytest.raises(ExportRefused, match=f"“{missing}”.*\\[columns\\]"):
-        await bring(sqlite_database, path)
-    assert await how_many(sqlite_database) == 0
+        await bring(database, path)
+    assert await how_many(database) == 0
 
 
-async def test_a_mapping_file_lets_it_in(sqlite_database: Database, tmp_path: Path) -> None:
+async def test_a_mapping_file_lets_it_in(database: Database, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", {("诉求编号" if name == "工单编号" else name): ROW[name] for name in ROW})
     mapping = tmp_path / "columns.toml"
     mapping.write_text('[columns]\n"工单编号" = "诉求编号"\n', encoding="utf-8")
-    assert len((await bring(sqlite_database, path, columns=mapping)).added) == 1
+    assert len((await bring(database, path, columns=mapping)).added) == 1
 
 
-async def test_a_file_without_headers_is_refused(sqlite_database: Database, tmp_path: Path) -> None:
+async def test_a_file_without_headers_is_refused(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("甲,乙\n1,2\n", encoding="utf-8")
     with pytest.raises(ExportRefused, match="表头"):
-        await bring(sqlite_database, path)
+        await bring(database, path)
 
 
 async def test_a_trial_run_tells_and_writes_nothing(database: Database, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ async def test_two_imports_at_once(database: Database, tmp_path: Path) -> None:
     assert await how_many(database) == NUMBER_OF_ORDERS
 
 
-async def test_excel_numbers_keep_their_digits_or_are_refused(sqlite_database: Database, tmp_path: Path) -> None:
+async def test_excel_numbers_keep_their_digits_or_are_refused(database: Database, tmp_path: Path) -> None:
     book = Workbook()
     sheet = book.active
     assert sheet is not None
@@ -202,7 +202,7 @@ async def test_excel_numbers_keep_their_digits_or_are_refused(sqlite_database: D
     for number in (20261101000101, 20261101000102.0, 2026110100010300001, "2026110100010400001"):
         sheet.append([number, 13800000101, datetime(2026, 11, 1, 9, 30), None])
     book.save(tmp_path / "a.xlsx")
-    report = await bring(sqlite_database, tmp_path / "a.xlsx")
+    report = await bring(database, tmp_path / "a.xlsx")
     assert [row.number for row in report.added] == ["20261101000101", "20261101000102", "2026110100010400001"]
     assert ["舍入" in row.reason for row in report.refused] == [True]
 

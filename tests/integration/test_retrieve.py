@@ -20,8 +20,8 @@ from tests.samples import RETAIN_UNTIL, new_recording, write_audio
 
 
 @pytest.fixture
-def archive(sqlite_database: Database, any_store: ObjectStore) -> Archive:
-    return Archive(sqlite_database, any_store, utc_now)
+def archive(database: Database, any_store: ObjectStore) -> Archive:
+    return Archive(database, any_store, utc_now)
 
 
 @pytest.fixture
