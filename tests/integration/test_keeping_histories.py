@@ -176,19 +176,24 @@ class World:
             fate.text_at = max(fate.text_at or self.now, self.now)
 
     async def hold(self) -> None:
-        first = self.today - timedelta(days=self.chance.randrange(900))
+        # Around the age at which disposal comes near: a hold on what is young is over before it matters.
+        first = self.today - timedelta(days=self.chance.randrange(600, 1000))
         scopes = [
+            Scope(persons=tuple(self.chance.sample(PERSONS, 3))),
             Scope(persons=(self.chance.choice(PERSONS),), first=first),
-            Scope(first=first, last=first + timedelta(days=self.chance.randrange(20))),
+            Scope(first=first, last=first + timedelta(days=self.chance.randrange(200))),
             Scope(recordings=tuple(self.some(5)) or (new_id(),)),
         ]
         scope = self.chance.choice(scopes)
         case = await place(self.archive, SETTINGS, name="甲", reason="乙", scope=scope, by="anna")
         self.oracle.cases[case.id] = scope
 
+    async def release_one(self) -> None:
+        """Of several cases one goes; a few always stand."""
+        if len(self.oracle.cases) > 3:
+            await self.release()
+
     async def release(self) -> None:
-        if not self.oracle.cases:
-            return
         case = self.chance.choice(sorted(self.oracle.cases))
         async with self.archive.database.write() as session:
             await ask_release(session, case, by="anna", reason="丙", now=self.now)
@@ -296,7 +301,7 @@ async def world(seed: int) -> AsyncIterator[World]:
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_nothing_goes_early_and_nothing_is_forgotten(seed: int) -> None:
     async with world(seed) as here:
-        events = (here.finalise_text, here.hold, here.release, here.change_policy, here.change_contract)
+        events = (here.finalise_text, here.hold, here.release_one, here.change_policy, here.change_contract)
         while here.now < BEGIN + timedelta(days=1900):
             here.clock.now += timedelta(days=here.chance.randrange(4, 40), minutes=here.chance.randrange(1440))
             if len(here.oracle.fates) < HISTORIES:
