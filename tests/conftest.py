@@ -178,6 +178,6 @@ def any_store(request: pytest.FixtureRequest) -> ObjectStore:
 
 
 @pytest.fixture
-def archive(sqlite_database: Database, store: ObjectStore) -> Archive:
-    """An archive on SQLite and the local store."""
-    return Archive(sqlite_database, store, utc_now)
+def archive(database: Database, store: ObjectStore) -> Archive:
+    """An archive on the local store, on SQLite and on PostgreSQL."""
+    return Archive(database, store, utc_now)
