@@ -5,7 +5,7 @@
 ``holds``       cases that forbid disposal; ``scope``: what they cover; ``membership``: store and catalogue follow them
 ``nightly``     the night's work: ``locks`` (too short is lengthened), ``reconcile`` (calls without a recording), the
                 batch of what became eligible, and the disposals that two people decided; its result is sealed
-``disposal``    proposed → approved → confirmed: the decisions, each by a person, in the ledger; ``batches``: by the night
+``disposal``    proposed → approved → confirmed: each a person's decision, in the ledger; ``batches``: by the night
 ``execution``   confirmed disposals carried out, resumable at any point; ``conclusion`` and ``certificates``: what stays
 ``register``    what people look at before they decide
 
