@@ -40,6 +40,18 @@ async def test_recordings_are_listed_newest_first(web: Web) -> None:
     assert await _ids(web, "?text_state=failed") == [str(seeded.failed)]
 
 
+async def test_a_person_is_found_by_the_whole_number(web: Web) -> None:
+    everything = await _ids(web, "")
+    assert await _ids(web, "?person=8001") == everything
+    assert await _ids(web, "?person=13900005678") == [str(web.seeded.failed)]
+    assert await _ids(web, "?person=13900005678&day=2026-11-21") == []
+    # Part of a number would let anybody ask for what is masked, digit by digit.
+    assert await _ids(web, "?person=1390000567") == await _ids(web, "?person=5678") == []
+    page = await (await web.get("/api/v1/recordings?person=8001&limit=2")).json()
+    following = await _ids(web, f"?person=8001&limit=2&cursor={page['next']}")
+    assert [each["id"] for each in page["items"]] + following == everything
+
+
 async def test_the_list_goes_on_from_its_cursor(web: Web) -> None:
     seen, query = [], "?limit=1"
     for _ in range(3):
