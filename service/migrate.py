@@ -26,8 +26,8 @@ import core.jobs
 import core.ledger
 import reporting.reports
 import retention.disposal
-import retention.holds
 import retention.handover.tables
+import retention.holds
 import workorders.orders
 from core.database import Base, Database
 from core.settings import Settings

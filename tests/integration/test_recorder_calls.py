@@ -139,9 +139,7 @@ async def test_nobody_there_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no SIP server answers there"):
         await place_call(address, voice, voice, agent_number=AGENT, citizen_number=CITIZEN, transport="tcp")
     with pytest.raises(Refused, match="no such codec"):
-        await place_call(
-            Address("127.0.0.1", 9), voice, voice, agent_number=AGENT, citizen_number=CITIZEN, codec="EVS"
-        )
+        await place_call(Address("127.0.0.1", 9), voice, voice, agent_number=AGENT, citizen_number=CITIZEN, codec="EVS")
 
 
 async def test_a_taken_port_is_said_plainly(house: House, tmp_path: Path) -> None:
