@@ -5,8 +5,9 @@ IMMEDIATE, so that two writers queue at the start instead of failing in the midd
 read cannot be upgraded once another writer has committed).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +71,9 @@ class Database:
             options = {"pool_size": pool_size, "pool_pre_ping": True, "connect_args": connect}
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         self._writing = self.engine.execution_options(huiyin_write=True)
+        # SQLite lets one write at a time, and whoever waits there polls, unfairly, until the time is up: writers of one
+        # process wait in line here instead.
+        self._line: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -83,7 +87,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes commit together at the end of the block, or not at all."""
-        async with AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
+        async with self._line, AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     async def ping(self) -> None:

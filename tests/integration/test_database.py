@@ -78,3 +78,17 @@ async def test_a_database_answers_or_is_unavailable(database: Database) -> None:
         await away.ping()
     assert "hunter2" not in str(caught.value)
     await away.close()
+
+
+async def test_writers_of_one_process_wait_in_line(sqlite_database: Database) -> None:
+    """SQLite's own waiting is polling: with many writers the unlucky ones would give up."""
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with sqlite_database.write() as session:
+            await set_value(session, f"n{number}", number, effective_from=date(2026, 1, 1), by="x", at=NOW)
+            await asyncio.sleep(0.005)
+            order.append(number)
+
+    await asyncio.gather(*(write(number) for number in range(30)))
+    assert order == list(range(30))
