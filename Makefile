@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
+# Tests wait for sound, disks and servers more than they compute: a process more than two cores.
+JOBS ?= 3
 
 .PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs \
 	bench-archive bench-handover bench-pipeline sample-model sample-calls clean
@@ -16,8 +18,8 @@ help: ## print this list
 demo: .venv/.run ## place sample calls and watch them become sealed evidence (ARGS=--exit: stop afterwards)
 	@$(BIN)/huiyin demo $(ARGS)
 
-test: .venv/.dev ## run the tests (ARGS goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev ## run the tests (ARGS goes to pytest, JOBS=1: one after another)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/.dev ## everything that must hold: tests, style, types, layers, locks, migrations
 	@$(BIN)/ruff format --check .

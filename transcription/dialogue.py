@@ -65,7 +65,8 @@ def phrases(heard: Iterable[Heard]) -> list[Phrase]:
             words.append(word)
         if words:
             found.append(Phrase(piece.party, tuple(words), (piece,)))
-    return sorted(found, key=lambda phrase: (phrase.start, phrase.end, phrase.party))
+    # Overlapping windows may hear a word at the very same time: then the earlier window comes first.
+    return sorted(found, key=lambda phrase: (phrase.start, phrase.end, phrase.party, phrase.heard[0].start))
 
 
 def take_turns(ordered: Sequence[Phrase]) -> list[Phrase]:

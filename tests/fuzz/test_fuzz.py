@@ -20,7 +20,7 @@ CORPUS = Path(__file__).parent / "corpus"
 # Inputs for each guided search: a few seconds each.
 RUNS = {
     "server": 4000,
-    "spool": 1500,
+    "spool": 300,
     "multipart": 30_000,
     "payload": 10_000,
     "sip": 30_000,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import main
+from service.__main__ import WRONG_SETTINGS, main
 from tests.servers import free_port
 
 
@@ -29,7 +29,9 @@ def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 def test_a_schema_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
-    assert main(["verify"]) == 1
+    assert main(["verify"]) == WRONG_SETTINGS
+    assert "huiyin migrate" in _one_line(capsys)
+    assert main(["hold", "list"]) == 1
     assert "huiyin migrate" in _one_line(capsys)
 
 

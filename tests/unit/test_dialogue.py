@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcription.dialogue import OVERLAP, alike, confidence, dialogue, mark_echo, mark_overlaps, worst_scores
@@ -171,6 +171,7 @@ def test_turns_are_ordered_and_hold_their_words(windows: list[Heard]) -> None:
         assert 0 <= turn.confidence <= 1
 
 
+@example([say("agent", 6.8, "__。"), say("agent", 7.2, "。。")])
 @given(WINDOWS)
 def test_the_order_in_which_windows_come_does_not_matter(windows: list[Heard]) -> None:
     apart = [heard for index, heard in enumerate(windows) if heard.start not in {h.start for h in windows[:index]}]
