@@ -19,7 +19,7 @@ demo: .venv/.run ## place sample calls and watch them become sealed evidence (AR
 	@$(BIN)/huiyin demo $(ARGS)
 
 test: .venv/.dev ## run the tests (ARGS goes to pytest, JOBS=1: one after another)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## everything that must hold: tests, style, types, layers, locks, migrations
 	@$(BIN)/ruff format --check .
