@@ -26,8 +26,11 @@ _HARMLESS = re.compile(r"KDR=0|WSH=[0-9]+|FEC_ORDER=\S+|-\S+", re.I)
 _REDACTED = b"(redacted)"
 _INLINE = re.compile(rb"(inline\s*:\s*)[^\s|;<>\"']+", re.I)
 _KEY_LINE = re.compile(rb"((?<![^\r\n])[ \t]*(?:k|a[ \t]*=[ \t]*key-mgmt[ \t]*(?=:))[ \t]*[=:])[^\r\n]*", re.I)
+# Underscores tell the name of a suite from a key: base64 has none.
+_SUITE = rb"(?:AES|AEAD|ARIA|SEED|F8|NULL)(?:_[A-Za-z0-9]{1,12}){1,6}"
 _CRYPTO_LINE = re.compile(
-    rb"((?<![^\r\n])[ \t]*a[ \t]*=[ \t]*crypto[ \t]*:(?:[ \t]*[0-9]{1,9}[ \t]+[A-Za-z0-9_]+(?=\s|\Z))?)([^\r\n]*)", re.I
+    rb"((?<![^\r\n])[ \t]*a[ \t]*=[ \t]*crypto[ \t]*:(?:[ \t]*[0-9]{1,9}[ \t]+" + _SUITE + rb"(?=\s|\Z))?)([^\r\n]*)",
+    re.I,
 )
 # What may stand behind tag and suite once keys are hidden.
 _IN_PLACE = re.compile(

@@ -232,6 +232,12 @@ def test_keys_are_taken_out_of_what_is_kept(body: str, kept: str) -> None:
 tails = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=30)
 
 
+def test_a_key_in_the_place_of_the_suite_is_hidden() -> None:
+    key = b"yWjz8DRz8kluzXU3eBrrsRpNyypizlcsLn2JE0NA"
+    assert key not in redacted(b"a=crypto:4 " + key + b" inline:x")
+    assert b"a=crypto:1 AEAD_AES_128_GCM" in redacted(b"a=crypto:1 AEAD_AES_128_GCM " + key)
+
+
 @given(st.sampled_from(list(SUITES)), tails, tails, st.sampled_from(["\r\n", "\n", "\r"]))
 def test_no_key_survives_what_stands_around_it(suite: str, before: str, after: str, end: str) -> None:
     crypto = Crypto.fresh(suite)
