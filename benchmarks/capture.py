@@ -12,14 +12,13 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -28,6 +27,7 @@ from benchmarks import capture_gateway
 from benchmarks.capture_gateway import PACKET_SECONDS, Sent
 from core.settings import Address, PortRange
 from telephony.rtp.spool import SpoolReader
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 CALLS_A_SECOND = 100.0
@@ -65,7 +65,7 @@ def measure(receiver: str, calls: int, seconds: float, rate: float) -> Figures:
     """One receiver process and one gateway process."""
     # Beside the working tree, so that the spool is on a disk and not in memory.
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
-        directory, address = Path(name), Address(HOST, _free_port())
+        directory, address = Path(name), Address(HOST, free_port())
         with _receiving(receiver, directory, address, calls) as process:
             processes = multiprocessing.get_context("spawn")
             reports, pipe = processes.Pipe(duplex=False)
@@ -161,17 +161,6 @@ def _cpu_seconds(pid: int) -> float:
 def _peak_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
-
-
-def _free_port() -> int:
-    """A port that was free a moment ago, for TCP and for UDP: SIP listens on both."""
-    while True:
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-            stream.bind((HOST, 0))
-            port = int(stream.getsockname()[1])
-            with suppress(OSError):
-                datagram.bind((HOST, port))
-                return port
 
 
 def search(first: int, clean: bool) -> int:

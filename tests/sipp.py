@@ -2,9 +2,6 @@
 
 import asyncio
 import os
-import random
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +9,7 @@ import numpy as np
 from core.settings import Address
 from telephony.rtp.codecs import PCMA
 from tests.interop.scenario import Scenario
-
-
-def _free_ports(count: int) -> int:
-    """The first, even, of so many ports in a row that nobody has bound, for UDP or TCP."""
-    for first in range(random.randrange(40_000, 58_000) & ~1, 60_000, 2):
-        with ExitStack() as bound:
-            try:
-                for port in range(first, first + count):
-                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                        bound.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise OSError("no free ports")
+from tests.ports import free_ports
 
 
 async def play(
@@ -33,7 +17,7 @@ async def play(
 ) -> None:
     """Run a scenario to its end; SIPp's own checks decide."""
     # Its SIP port, then RTP and RTCP of its audio and video streams.
-    ports = _free_ports(6)
+    ports = free_ports(6)
     process = await asyncio.create_subprocess_exec(
         *(sipp, str(target), "-sf", str(scenario.write(directory)), "-t", transport, "-m", str(calls)),
         *("-i", "127.0.0.1", "-p", str(ports), "-mp", str(ports + 2), "-nostdin"),

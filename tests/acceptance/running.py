@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -20,23 +19,13 @@ from core.clock import utc_now
 from core.settings import Settings, load
 from service.health import check
 from service.wiring import open_archive
+from tests.ports import free_port
 from workorders.orders import Finding
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "service" / "sample_calls"
 WELL_SECONDS = 60.0
 HOP_SECONDS = 90.0
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, for TCP and for UDP: SIP listens on both."""
-    while True:
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            with suppress(OSError):
-                datagram.bind(("127.0.0.1", port))
-                return port
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:

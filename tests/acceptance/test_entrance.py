@@ -13,9 +13,10 @@ from core.errors import Unavailable
 from core.settings import Address
 from telephony.sip.client import Client
 from telephony.sip.transport import Link
-from tests.acceptance.running import ROOT, SAMPLES, Service, environment, free_port, until_well
+from tests.acceptance.running import ROOT, SAMPLES, Service, environment, until_well
 from tests.acceptance.test_drain import OFFER, SDP, started
 from tests.certificates import Authority
+from tests.ports import free_port
 
 
 def huiyin(variables: dict[str, str], *arguments: str, password: str = "") -> "subprocess.CompletedProcess[str]":

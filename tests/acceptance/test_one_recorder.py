@@ -11,9 +11,10 @@ import pytest
 from core.alerts import TWO_RECORDERS
 from service.heartbeat import REFUSED
 from service.migrate import migrate
-from tests.acceptance.running import ROOT, environment, free_port, running, settings_of, until_well
+from tests.acceptance.running import ROOT, environment, running, settings_of, until_well
 from tests.acceptance.watching import until_alert
 from tests.conftest import missing
+from tests.ports import free_port
 from tests.servers import Missing
 from tests.small_disk import SmallDisk, small_disk
 

@@ -11,7 +11,7 @@ from archive.connect import connect_store
 from archive.store import ObjectStore, Version
 from core.clock import utc_now
 from core.errors import Damaged, NotFound, Refused, SettingsError, Unavailable
-from tests.servers import free_port
+from tests.ports import free_port
 
 CONTENT = b"dialogue " * 50_000
 YEAR = timedelta(days=365)

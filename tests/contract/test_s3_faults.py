@@ -28,8 +28,9 @@ from core.errors import Damaged, Refused, Unavailable
 from core.settings import load
 from service.readiness import make_ready
 from tests.certificates import Authority
+from tests.ports import LOOPBACK
 from tests.s3_relay import Answer, Cut, Fate, Forward, Relay, Request
-from tests.servers import LOOPBACK, Seaweed, start_seaweed
+from tests.servers import Seaweed, start_seaweed
 
 YEAR = timedelta(days=365)
 MODE, DATE = "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date"
@@ -401,7 +402,7 @@ async def test_a_reading_that_breaks_off_goes_on_where_it_was(relay: Relay, rela
 
 async def test_tls_is_verified_against_the_authorities_that_are_named(tmp_path: Path) -> None:
     authority, stranger = Authority(tmp_path / "ours"), Authority(tmp_path / "strange")
-    with start_seaweed(tls=authority.issue()) as server:
+    with start_seaweed(authority=authority) as server:
         url = server.url("evidence").replace("secure=false", "secure=true")
         trusting = connect_store(f"{url}&ca={authority.file}")
         await trusting.prepare()

@@ -15,7 +15,8 @@ from archive.s3 import SMALLEST_PART, S3Store
 from archive.store import ObjectStore, Version
 from core.clock import utc_now
 from core.errors import Refused, Unavailable
-from tests.servers import LOOPBACK, Seaweed, start_seaweed
+from tests.ports import LOOPBACK
+from tests.servers import Seaweed, start_seaweed
 
 YEAR = timedelta(days=365)
 

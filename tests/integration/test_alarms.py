@@ -13,7 +13,7 @@ from core.database import Database
 from core.heartbeats import Heartbeat, newest
 from service.alarms import Alarms
 from service.heartbeat import REFUSED, REFUSED_SHOWN_FOR, beating, report_second
-from tests.servers import free_port
+from tests.ports import free_port
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 

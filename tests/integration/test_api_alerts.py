@@ -14,7 +14,7 @@ from core.alerts import SPOOL_FULL, STORE_AWAY, clear_alert, raise_alert
 from core.clock import utc_now
 from core.database import Database
 from core.heartbeats import Heartbeat
-from tests.servers import free_port
+from tests.ports import free_port
 from tests.web import Web, serving, serving_empty
 
 FULL, AWAY = (SPOOL_FULL, "recorder", "recorder-1"), (STORE_AWAY, "sealer", "recorder-1")

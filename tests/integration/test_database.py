@@ -10,7 +10,7 @@ from sqlalchemy.exc import StatementError
 from core.database import Database
 from core.effective import EffectiveValue, set_value, value_on
 from core.errors import Conflict, Unavailable
-from tests.servers import LOOPBACK, free_port
+from tests.ports import LOOPBACK, free_port
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 

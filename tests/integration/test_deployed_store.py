@@ -20,7 +20,8 @@ from archive.connect import connect_store
 from core.errors import Refused, Unavailable
 from tests.acceptance.running import ROOT
 from tests.conftest import missing
-from tests.servers import LOOPBACK, Missing, free_port
+from tests.ports import LOOPBACK, free_port
+from tests.servers import Missing
 from tools.make_certificates import LASTS, make
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

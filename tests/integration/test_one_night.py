@@ -28,7 +28,8 @@ from service import scheduler, worker
 from service.kinds import DAILY, NIGHTLY
 from service.night import warn_of_expiry
 from service.pipeline import Context
-from tests.servers import LOOPBACK, Seaweed
+from tests.ports import LOOPBACK
+from tests.servers import Seaweed
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ from service.sealing import AUDIO_FILE
 from service.setbacks import NOTE_FILE, STUCK_AFTER, Setback
 from telephony.call import CLOSED, FACTS_FILE, SIGNALLING_DIR, CallFacts, Party
 from tests.conftest import missing
-from tests.servers import Missing, free_port
+from tests.ports import free_port
+from tests.servers import Missing
 from tests.small_disk import small_disk
 from tests.spools import STARTED, call, packets, tone, write_spool
 

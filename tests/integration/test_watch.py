@@ -16,8 +16,8 @@ from service.store_watch import watching_store
 from service.watch import Watch, room_in
 from telephony.call import CallFacts
 from telephony.rtp.capture import Capture
-from tests.acceptance.running import free_port
 from tests.integration.test_alarms import until
+from tests.ports import free_port
 from tests.recording import Observer
 from tests.spools import call
 

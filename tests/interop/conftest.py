@@ -10,7 +10,8 @@ import pytest
 
 from core.settings import Address
 from tests.conftest import missing
-from tests.servers import Missing, free_port
+from tests.ports import free_port
+from tests.servers import Missing
 
 Bridge = Callable[[Address, Path], AbstractAsyncContextManager[Address]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.__main__ import WRONG_SETTINGS, main
-from tests.servers import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
