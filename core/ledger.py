@@ -75,12 +75,32 @@ def canonical(value: object) -> str:
 
 async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
     """Add ``entry`` to the log inside the caller's transaction; returns its sequence number, from 0."""
+    return await append_all(session, (entry,), at)
+
+
+async def append_all(session: AsyncSession, entries: Iterable[Entry], at: datetime) -> int:
+    """Add several entries of one moment, in their order, with one statement; returns the first one's number."""
     head = await _lock_head(session)
-    before = Frontier.parse(head.size, head.frontier)
-    moment = require_utc(at)
-    leaf = canonical(
+    tree, moment = Frontier.parse(head.size, head.frontier), require_utc(at)
+    first, rows = tree.size, list[dict[str, object]]()
+    for entry in entries:
+        leaf = _leaf(tree.size, entry, moment)
+        digest = leaf_hash(leaf.encode())
+        session.add_all(_nodes(tree, digest))
+        tree = tree.append(digest)
+        columns = {"kind": entry.kind, "actor": entry.actor, "subject": entry.subject}
+        rows.append({**columns, "seq": tree.size - 1, "at": moment, "leaf": leaf, "root": tree.root})
+    if rows:
+        await session.execute(insert(LedgerRow), rows)
+    head.size, head.frontier = tree.size, bytes(tree)
+    await session.flush()
+    return first
+
+
+def _leaf(seq: int, entry: Entry, moment: datetime) -> str:
+    return canonical(
         {
-            "seq": before.size,
+            "seq": seq,
             "at": moment.isoformat(timespec="microseconds"),
             "kind": entry.kind,
             "actor": entry.actor,
@@ -88,23 +108,6 @@ async def append(session: AsyncSession, entry: Entry, at: datetime) -> int:
             "facts": dict(entry.facts),
         }
     )
-    digest = leaf_hash(leaf.encode())
-    after = before.append(digest)
-    session.add_all(_nodes(before, digest))
-    session.add(
-        LedgerRow(
-            seq=before.size,
-            at=moment,
-            kind=entry.kind,
-            actor=entry.actor,
-            subject=entry.subject,
-            leaf=leaf,
-            root=after.root,
-        )
-    )
-    head.size, head.frontier = after.size, bytes(after)
-    await session.flush()
-    return before.size
 
 
 async def restore(session: AsyncSession, leaves: Iterable[str]) -> Frontier:

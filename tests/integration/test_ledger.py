@@ -55,6 +55,19 @@ async def test_rows_lead_from_head_to_head(database: Database) -> None:
     )
 
 
+async def test_several_rows_of_one_moment_are_as_good_as_one_by_one(database: Database) -> None:
+    await fill(database, 3)
+    entries = [Entry("disposed", "system", f"recording-{number}", {"n": number}) for number in range(300)]
+    async with database.write() as session:
+        assert await ledger.append_all(session, entries, NOW) == 3
+        assert await ledger.append_all(session, (), NOW) == 303
+        assert await ledger.append(session, entries[0], NOW) == 303
+    assert (await check(database)).size == 304
+    async with database.read() as session:
+        subjects = (await session.scalars(select(LedgerRow.subject).order_by(LedgerRow.seq))).all()
+    assert subjects[3:] == [*(f"recording-{number}" for number in range(300)), "recording-0"]
+
+
 async def test_what_is_rolled_back_was_never_there(database: Database) -> None:
     async def broken() -> None:
         async with database.write() as session:
