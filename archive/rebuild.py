@@ -16,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import layout
 from archive.catalogue import SEALED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
+from archive.events import Event
 from archive.house import Archive
-from archive.rebuild_ledger import Event, Loss, read_document
+from archive.rebuild_ledger import Loss
 from archive.rebuild_objects import ABSENT, Taken, look_at, named_by, take
+from archive.retrieve import read_verified
 from archive.seal import SYSTEM, NewRecording, NewTurn, mean_confidence, object_facts
 from archive.search import index_turns
 from archive.store import Version
@@ -196,7 +198,7 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
         if row.kind not in (layout.METADATA, layout.TRANSCRIPT) or row.key in absent:
             continue
         try:
-            content = json.loads(await _document(archive, row))
+            content = json.loads(await read_verified(archive, row))
             if row.kind == layout.METADATA:
                 read.facts = read.facts or content["recording"]
             else:
@@ -204,11 +206,6 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
         except (Damaged, NotFound, ValueError, KeyError, TypeError) as error:
             read.losses.append(Loss(row.key, f"SHA-256 {row.sha256}", str(error)))
     return read
-
-
-async def _document(archive: Archive, row: StoredObject) -> bytes:
-    version = Version(row.key, row.version_id, row.size, row.sha256, row.lock_until)
-    return await read_document(archive, version)
 
 
 def _started(identifier: UUID, prefix: str) -> datetime:

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from archive.catalogue import StoredObject
+from archive.events import Event
 from archive.house import Archive
-from archive.rebuild_ledger import Event, Loss
+from archive.rebuild_ledger import Loss
 from archive.store import Version
 from core.errors import Damaged, NotFound
 from core.ids import new_id

@@ -21,6 +21,7 @@ from archive import layout
 from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.seal import SYSTEM, hash_file, object_facts
+from archive.store import Version
 from core import ledger
 from core.errors import Damaged, NotFound
 
@@ -65,7 +66,7 @@ async def fetch_audio(archive: Archive, recording_id: UUID, target: Path) -> Non
     await _copy(archive, stored, target)
 
 
-async def read_verified(archive: Archive, stored: StoredObject) -> bytes:
+async def read_verified(archive: Archive, stored: StoredObject | Version) -> bytes:
     """An object's bytes, checked against its hash; no ledger row: for checks that show nobody anything."""
     content = b"".join([chunk async for chunk in archive.store.read(stored.key, stored.version_id)])
     _require(stored, hashlib.sha256(content).hexdigest())
@@ -122,7 +123,7 @@ async def _copy(archive: Archive, stored: StoredObject, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _require(stored: StoredObject, found: str) -> None:
+def _require(stored: StoredObject | Version, found: str) -> None:
     if found != stored.sha256:
         raise Damaged(
             "a sealed object was altered",

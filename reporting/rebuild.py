@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import StoredObject
-from archive.rebuild_ledger import events_about
+from archive.events import events_about
 from reporting.daily import FORMAT
 from reporting.reports import Report, report_row
 

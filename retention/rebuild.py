@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, KEPT, MISSING, SEALED, Call, Recording, StoredObject
-from archive.rebuild_ledger import Event
+from archive.events import Event
 from core.effective import EffectiveValue
 from retention.disposal import DONE, Disposal, DisposalBatch
 from retention.holds import ASKED, HOLDING, LET_GO, RELEASED, STANDING, TOO_LATE, HoldCase, HoldMember

@@ -16,15 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import rebuild as recordings
 from archive.catalogue import TEXT_DONE, Recording
+from archive.events import events_about, events_of_kinds
 from archive.house import Archive
 from archive.rebuild import Salvage, recording_of
-from archive.rebuild_ledger import Loss, events_about, events_of_kinds, leaves, ledger_size, restore_batch
+from archive.rebuild_ledger import Loss, leaves, restore_batch
 from archive.store import Version
 from archive.trust import verify_heads
 from core import jobs
 from core.errors import Refused
 from core.ledger import Entry, append
 from core.note import VerifierKey
+from core.proofs import tree_size
 from core.settings import Settings
 from retention.rebuild import (
     CASE_STATES,
@@ -99,7 +101,7 @@ async def _conclude(work: Rebuild, by: str) -> None:
 async def _ledger(work: Rebuild) -> None:
     """The leaves as they were sealed, then every signed head against them."""
     async with work.archive.database.read() as session:
-        size = await ledger_size(session)
+        size = await tree_size(session)
     async for batch in leaves(work.archive, size):
         if isinstance(batch, Loss):
             work.lose(batch)

@@ -10,11 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import KEPT, Recording, StoredObject
+from archive.events import Event, events_about
 from archive.heads import HEAD, HEADS_PREFIX, KEY, KEYS_PREFIX, LEAVES, LEAVES_PREFIX
 from archive.house import Archive
 from archive.rebuild import RECORDINGS, note_unnamed, recording_of
-from archive.rebuild_ledger import Event, Loss, events_about, read_document
+from archive.rebuild_ledger import Loss
 from archive.rebuild_objects import Named, look_at, take
+from archive.retrieve import read_verified
 from archive.store import PROBES, Version
 from core.errors import Damaged, NotFound
 from core.ledger import LedgerRow
@@ -166,7 +168,7 @@ def _tells(key: str) -> bool:
 async def _json(rest: Rest, version: Version) -> dict[str, Any] | None:
     """A document's content; a damaged one is named, and the rest goes on."""
     try:
-        content: dict[str, Any] = json.loads(await read_document(rest.archive, version))
+        content: dict[str, Any] = json.loads(await read_verified(rest.archive, version))
     except (Damaged, NotFound, ValueError) as error:
         rest.lose(Loss(version.key, f"SHA-256 {version.sha256}", str(error)))
         return None

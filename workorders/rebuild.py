@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from archive.events import Event
 from archive.house import Archive
 from archive.rebuild import Salvage, Text
-from archive.rebuild_ledger import Event, Loss, read_document
+from archive.rebuild_ledger import Loss
+from archive.retrieve import read_verified
 from core.errors import Damaged, NotFound
 from core.ids import new_id
 from workorders.exports import PREFIX, columns_key
@@ -63,7 +65,7 @@ async def _find(archive: Archive, key: str, digest: str) -> bytes | None:
         if listed.marker:
             continue
         try:
-            content = await read_document(archive, await archive.store.head(listed.key, listed.version_id))
+            content = await read_verified(archive, await archive.store.head(listed.key, listed.version_id))
         except (Damaged, NotFound):
             continue
         if hashlib.sha256(content).hexdigest() == digest:

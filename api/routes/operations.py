@@ -21,7 +21,8 @@ from core.alerts import standing
 from core.database import Database
 from core.errors import NotFound, Unavailable
 from core.jobs import requeue
-from retention.rule import eligible_at
+from core.proofs import tree_size
+from retention.rule import keep_until
 
 READY_WITHIN = 5.0
 
@@ -55,7 +56,7 @@ async def get_ledger(request: web.Request) -> web.Response:
             before=asked.before,
             limit=asked.limit,
         )
-        size = await reading.ledger_size(session)
+        size = await tree_size(session)
     return answer(LedgerPage(items=[ledger_view(row) for row in rows], size=size))
 
 
@@ -68,7 +69,7 @@ async def get_head(request: web.Request) -> web.Response:
 
 async def get_proof(request: web.Request) -> web.Response:
     here = context(request)
-    until = eligible_at(here.now(), None, years=here.settings.retention_years, timezone=here.settings.timezone)
+    until = keep_until(here.settings, here.now())
     proof = await recording_proof(here.archive, path_id(request), ledger_key(here.settings), retain_until=until)
     return web.json_response(proof, dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
