@@ -23,7 +23,7 @@ from archive.catalogue import Recording
 from core.database import Base
 from core.ids import new_id
 from core.settings import Settings
-from retention.rule import eligible_at
+from retention.rule import keep_until
 from workorders.orders import Link, WorkOrder
 
 SPAN = timedelta(days=2 * 365 + 8)
@@ -84,7 +84,7 @@ def _recording(began: datetime, citizen: str, agent: int) -> dict[str, Any]:
         "citizen_number": citizen, "citizen_name": "测试市民", "flags": "[]", "facts": FACTS, "sealed_at": ended,
         "text_state": "done", "text_version": 1, "text_final_at": ended, "text_confidence": 0.9, "interrupted": False,
         "held": False, "life": "kept",
-        "retain_until": eligible_at(ended, None, years=RULE.retention_years, timezone=RULE.timezone),
+        "retain_until": keep_until(RULE, ended),
     }  # fmt: skip
 
 

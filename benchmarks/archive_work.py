@@ -23,7 +23,7 @@ from core.proofs import root_at
 from core.settings import Settings, load
 from retention.batches import approve_batch, confirm_batch, list_batch
 from retention.execution import execute_confirmed
-from retention.rule import eligible_at
+from retention.rule import keep_until
 from service.migrate import migrate
 from service.verification import verify
 
@@ -99,9 +99,7 @@ async def seal_many(archive: Archive, settings: Settings, count: int, audio_size
             )  # fmt: skip
             path = settings.data_dir / f"{number}.flac"
             await asyncio.to_thread(path.write_bytes, recording.id.bytes + noise)
-            until = eligible_at(
-                recording.ended_at, archive.clock(), years=settings.retention_years, timezone=settings.timezone
-            )
+            until = keep_until(settings, recording.ended_at, archive.clock())
             await seal_recording(archive, recording, path, retain_until=until)
             path.unlink()
             await seal_transcript(

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from archive.seal import seal_recording
 from core.ids import new_id
 from core.settings import Settings
+from retention.rule import keep_until
 from service.migrate import migrate
 from service.sealing import AUDIO_FILE, describe
-from service.wiring import keep_until, open_archive
+from service.wiring import open_archive
 from telephony.call import CLOSED, CallFacts, Stream
 from telephony.rtp.assemble import assemble
 from telephony.rtp.codecs import PCMA, SAMPLE_RATE

@@ -28,7 +28,7 @@ from retention.conclusion import conclude
 from retention.disposal import BEGIN, CONFIRMED, DONE, EXECUTING, Disposal, move, require_eligible
 from retention.explaining import explain_keeping
 from retention.policies import load_policies
-from retention.rule import Policies, eligible_at
+from retention.rule import Policies, keep_until
 from retention.versions import find_versions
 
 Plan = Sequence[dict[str, Any]]
@@ -244,7 +244,7 @@ async def _certify(archive: Archive, settings: Settings, emptied: Sequence[_Work
     """Store the certificates; then the catalogue and the ledger change together."""
     if not emptied:
         return
-    until = round_up(eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone))
+    until = round_up(keep_until(settings, archive.clock()))
     limit = asyncio.Semaphore(AT_ONCE)
     async with archive.database.read() as session:
         answers = await answers_of(session, [work.recording.id for work in emptied])

@@ -37,7 +37,7 @@ from core.ids import new_id
 from core.ledger import Entry, append
 from core.settings import Settings
 from retention.disposal import SYSTEM, require_other_person
-from retention.rule import eligible_at
+from retention.rule import keep_until
 from retention.scope import Scope
 
 Then = Callable[[AsyncSession, StoredObject], Awaitable[None]]
@@ -199,7 +199,7 @@ async def _seal(
         key=f"holds/{case.id}/{step}.json",
         kind=KIND,
         content=document({**content, "salt": secrets.token_hex(16)}),
-        retain_until=eligible_at(now, None, years=settings.retention_years, timezone=settings.timezone),
+        retain_until=keep_until(settings, now),
         entry=entry,
         then=then,
     )

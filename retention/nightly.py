@@ -29,7 +29,7 @@ from retention.locks import Fault, LockReport, check_locks
 from retention.membership import settle_holds
 from retention.night import KIND, LISTED, NightlyResult
 from retention.reconcile import reconcile
-from retention.rule import eligible_at
+from retention.rule import keep_until
 from retention.sampling import Sampled, in_chinese, read_ledger, read_sample
 
 
@@ -152,7 +152,7 @@ async def _seal(archive: Archive, settings: Settings, result: NightlyResult) -> 
         key=_key(result.night),
         kind=KIND,
         content=canonical(result.to_json()).encode(),
-        retain_until=eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone),
+        retain_until=keep_until(settings, archive.clock()),
         entry=Entry(KIND, SYSTEM, result.night.isoformat(), result.facts()),
     )
     return replace(result, sealed_object=stored.id)
@@ -165,6 +165,6 @@ async def _sign(archive: Archive, settings: Settings, result: NightlyResult, key
         longest = await longest_kept(session, archive.clock())
     covered = await newest_head(archive, at_least=(last or 0) + 1)
     if covered is None:
-        until = eligible_at(archive.clock(), None, years=settings.retention_years, timezone=settings.timezone)
+        until = keep_until(settings, archive.clock())
         covered = await sign_head(archive, key, retain_until=max(until, longest + LONGER) if longest else until)
     return replace(result, head=covered.checkpoint.size)

@@ -17,6 +17,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from core.settings import Settings
+
 T = TypeVar("T")
 MINIMUM_YEARS = 2
 LONGEST_YEARS = 50
@@ -122,3 +124,9 @@ def eligible_at(call_end: datetime, text_final: datetime | None, *, years: int, 
     """The first moment (UTC) at which disposal may be considered: local midnight after the period's last day."""
     begins = later_of(call_end, text_final).astimezone(timezone).date()
     return midnight_after(last_day(begins, years), timezone)
+
+
+def keep_until(settings: Settings, moment: datetime, text_final: datetime | None = None) -> datetime:
+    """How long an object is kept that comes into being now, or whose call ended, at ``moment``: the years of the
+    installation's settings.  Policies and contracts that ask for more lengthen its lock at night."""
+    return eligible_at(moment, text_final, years=settings.retention_years, timezone=settings.timezone)

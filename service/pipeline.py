@@ -34,10 +34,10 @@ from retention.handover.asking import find as find_export
 from retention.handover.export import run_export
 from retention.handover.tables import DONE as EXPORT_DONE
 from retention.membership import settle_holds
+from retention.rule import keep_until
 from service.hotwords import hot_words
 from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
 from service.night import run_night
-from service.wiring import keep_until
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
 from workorders.linking import link_recording, relink_pending

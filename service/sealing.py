@@ -21,10 +21,10 @@ from archive.house import Archive
 from archive.seal import NewRecording, seal_object, seal_recording
 from core import jobs, ledger
 from core.settings import Settings
+from retention.rule import keep_until
 from service.assemblers import Assemblers
 from service.kinds import FIND_ORDER, TRANSCRIBE
 from service.spool import UNREADABLE_FACTS_FILE
-from service.wiring import keep_until
 from telephony.call import SIGNALLING_DIR, CallFacts, Party
 from telephony.rtp.assemble import Assembly
 

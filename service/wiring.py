@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from archive.connect import connect_store
 from archive.house import Archive
@@ -10,7 +9,6 @@ from core.clock import utc_now
 from core.database import Database
 from core.errors import Unavailable
 from core.settings import Settings
-from retention.rule import eligible_at
 
 
 @asynccontextmanager
@@ -32,8 +30,3 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
     finally:
         await store.close()
         await database.close()
-
-
-def keep_until(settings: Settings, call_end: datetime, text_final: datetime | None = None) -> datetime:
-    """When a recording becomes eligible for disposal under the settings in force."""
-    return eligible_at(call_end, text_final, years=settings.retention_years, timezone=settings.timezone)

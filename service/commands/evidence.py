@@ -29,7 +29,8 @@ def add_to(commands: Commands) -> None:
 async def run_report(settings: Settings, options: argparse.Namespace) -> int:
     from core.clock import utc_now
     from reporting.daily import issue_daily
-    from service.wiring import keep_until, open_archive
+    from retention.rule import keep_until
+    from service.wiring import open_archive
 
     now = utc_now()
     day = options.date or now.astimezone(settings.timezone).date() - timedelta(days=1)

@@ -47,7 +47,8 @@ async def _export(settings: Settings, options: argparse.Namespace) -> int:
     from retention.handover.asking import ask, find
     from retention.handover.export import Progress, run_export, unfinished
     from retention.handover.scope import Scope
-    from service.wiring import keep_until, open_archive
+    from retention.rule import keep_until
+    from service.wiring import open_archive
 
     if not options.scope or not options.to:
         raise SettingsError(f"huiyin export: --scope {SCOPE} and --to are needed")
@@ -91,7 +92,8 @@ async def _receipt(settings: Settings, options: argparse.Namespace) -> int:
     from core.clock import utc_now
     from retention.handover.bag import TAG_MANIFESTS, file_hashes
     from retention.handover.receipts import NewReceipt, record_receipt
-    from service.wiring import keep_until, open_archive
+    from retention.rule import keep_until
+    from service.wiring import open_archive
 
     now, bag = utc_now(), Path(options.bag) / TAG_MANIFESTS[0]
     digest = file_hashes(bag)["sha256"] if bag.is_file() else options.bag

@@ -35,7 +35,8 @@ async def _with_archive(settings: Settings, options: argparse.Namespace) -> int:
     from archive.heads import newest_head, sign_head
     from archive.ledger_key import ledger_key
     from core.clock import utc_now
-    from service.wiring import keep_until, open_archive
+    from retention.rule import keep_until
+    from service.wiring import open_archive
 
     key, until = ledger_key(settings), keep_until(settings, utc_now())
     if options.action == "key":

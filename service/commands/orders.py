@@ -17,8 +17,9 @@ def add_to(commands: Commands) -> None:
 async def run_import(settings: Settings, options: argparse.Namespace) -> int:
     from core import jobs
     from core.clock import utc_now
+    from retention.rule import keep_until
     from service.kinds import RELINK
-    from service.wiring import keep_until, open_archive
+    from service.wiring import open_archive
     from workorders.exports import import_export
 
     async with open_archive(settings) as archive:

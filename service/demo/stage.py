@@ -16,11 +16,11 @@ from archive.house import Archive
 from core.clock import utc_now
 from core.errors import Conflict, HuiyinError, Unavailable
 from core.settings import Address, Settings
+from retention.rule import keep_until
 from service.demo import show
 from service.health import check
 from service.processes import PROCESSES
 from service.sample_orders import write_orders
-from service.wiring import keep_until
 from workorders.exports import import_export
 
 MARKER = ".huiyin-demo"

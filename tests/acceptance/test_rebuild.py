@@ -20,7 +20,8 @@ from archive.seal import seal_recording, seal_transcript
 from core.clock import utc_now
 from core.ledger import LedgerRow
 from core.settings import Settings
-from service.wiring import keep_until, open_archive
+from retention.rule import keep_until
+from service.wiring import open_archive
 from tests.acceptance.running import ROOT, environment, settings_of
 from tests.samples import new_recording, new_turns, write_audio
 from tests.servers import Seaweed

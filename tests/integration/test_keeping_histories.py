@@ -28,9 +28,8 @@ from retention.execution import execute_confirmed
 from retention.holds import ask_release, confirm_release, place
 from retention.membership import settle_holds
 from retention.policies import set_contract, set_years
-from retention.rule import Contract
+from retention.rule import Contract, keep_until
 from retention.scope import Scope
-from service.wiring import keep_until
 from tests.integration.kept import SETTINGS, MovableClock, turn
 from tests.tables import create_all
 
