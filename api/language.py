@@ -1,20 +1,43 @@
-"""Pages are written in Chinese; ``en.json`` translates each phrase for the English switch."""
+"""What pages say, in Chinese and in English: ``t("保存至 {day}", day=…)`` in templates, Python and scripts.
 
-import json
+The Chinese phrase is the key; its English stands in ``api/locale/en.po``.  Add one with
+``python -m tools.translations add "短语" "phrase"`` (safe while others edit); without arguments the tool brings the
+catalogue up to date and reports what lacks English.  ``{count} {count:call|calls}`` chooses by number.
+"""
+
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from babel.messages.pofile import read_po
+
 LANGUAGES = ("zh", "en")
 COOKIE = "huiyin_language"
-_CATALOGUE = Path(__file__).parent / "templates" / "en.json"
+CATALOGUE = Path(__file__).parent / "locale" / "en.po"
+# How each language writes a moment.  The process keeps the C locale, so %b is English.
+MOMENTS: Mapping[str, Mapping[str, str]] = {
+    "zh": {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "day": "%Y-%m-%d", "short": "%m-%d %H:%M"},
+    "en": {"minute": "%-d %b %Y, %H:%M", "second": "%-d %b %Y, %H:%M:%S", "day": "%-d %b %Y", "short": "%-d %b, %H:%M"},
+}
+
+
+class _Count(int):
+    """A number that chooses a word: ``{count:call|calls}``."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, many = spec.partition("|")
+        if not bar:
+            return super().__format__(spec)
+        return one if self == 1 else many
 
 
 @cache
 def english() -> Mapping[str, str]:
-    """The catalogue: Chinese phrase → English phrase."""
-    found: dict[str, str] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
-    return found
+    """The catalogue: Chinese phrase → English phrase; a phrase without English is left out."""
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="en")
+    return {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
 
 
 def translator(language: str) -> Callable[..., str]:
@@ -22,6 +45,23 @@ def translator(language: str) -> Callable[..., str]:
 
     def translate(phrase: str, **places: object) -> str:
         text = english().get(phrase, phrase) if language == "en" else phrase
-        return text.format(**places) if places else text
+        return text.format(**{name: _counted(value) for name, value in places.items()}) if places else text
 
     return translate
+
+
+def written(moment: datetime, form: str, language: str) -> str:
+    """A moment as the language writes it: ``minute``, ``second``, ``day``, ``short``, or a form of ``strftime``."""
+    return moment.strftime(MOMENTS[language].get(form, form))
+
+
+def half(text: str, language: str) -> str:
+    """The half of ``中文 / English`` that the language wants; any other text as it is."""
+    chinese, slash, translated = text.partition(" / ")
+    if not slash:
+        return text
+    return translated if language == "en" else chinese
+
+
+def _counted(value: object) -> object:
+    return _Count(value) if type(value) is int else value
