@@ -9,8 +9,10 @@ import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
+import api.pages.start
 import api.pages.status
 import api.routes.calls
+import api.routes.corrections
 import api.routes.disposals
 import api.routes.exports
 import api.routes.findings
@@ -20,6 +22,7 @@ import api.routes.operations
 import api.routes.orders
 import api.routes.recordings
 import api.routes.reports
+import api.routes.review
 import api.routes.session
 from api import middleware
 from api.auth import LoginGuard
@@ -44,6 +47,8 @@ _STATIC = {
 ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
+    *api.routes.corrections.ENDPOINTS,
+    *api.routes.review.ENDPOINTS,
     *api.routes.orders.ENDPOINTS,
     *api.routes.exports.ENDPOINTS,
     *api.routes.findings.ENDPOINTS,
@@ -54,6 +59,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
+    *api.pages.start.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,

@@ -17,7 +17,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import ForeignKey, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.permissions import ADMIN, ROLES
+from api.permissions import ROLES, SECURITY
 from core.database import Base, Database, UtcDateTime
 from core.errors import Conflict, Refused
 
@@ -26,12 +26,13 @@ _HASHER = PasswordHasher()
 
 
 class UserRow(Base):
-    """A person (or machine) that may log in.  ``role`` is agent, auditor or admin."""
+    """A person (or machine) that may log in.  ``role`` is one of `api.permissions`; an empty ``team``: none."""
 
     __tablename__ = "users"
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     role: Mapped[str] = mapped_column(String(10))
+    team: Mapped[str] = mapped_column(String(60), default="", server_default="")
     password_hash: Mapped[str] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -54,6 +55,7 @@ class User:
 
     name: str
     role: str
+    team: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ async def ensure_first_admin(database: Database, now: datetime) -> tuple[str, st
         if await session.scalar(select(func.count()).select_from(UserRow)):
             return None
     password = secrets.token_urlsafe(12)
-    await create_user(database, "admin", password, ADMIN, now=now)
+    await create_user(database, "admin", password, SECURITY, now=now)
     return "admin", password
 
 
@@ -94,7 +96,7 @@ async def verify(database: Database, name: str, password: str) -> User | None:
     async with database.read() as session:
         row = await session.get(UserRow, name)
     right = await asyncio.to_thread(_matches, row.password_hash if row else _nobodys_hash(), password)
-    return User(row.name, row.role) if row and row.active and right else None
+    return User(row.name, row.role, row.team) if row and row.active and right else None
 
 
 async def login(database: Database, name: str, password: str, *, now: datetime, lasts: timedelta) -> Login | None:
@@ -124,7 +126,7 @@ async def user_of(database: Database, token: str, now: datetime) -> User | None:
             .join(SessionRow, SessionRow.user == UserRow.name)
             .where(SessionRow.token_sha256 == _digest(token), SessionRow.expires_at > now, UserRow.active)
         )
-    return User(row.name, row.role) if row else None
+    return User(row.name, row.role, row.team) if row else None
 
 
 def form_token(session_token: str) -> str:

@@ -1,43 +1,66 @@
-"""Who may do what: one table.  Every route names one of these permissions; nothing else decides about access."""
+"""Who may do what: one table.  Every route names one of these permissions; nothing else decides about access.
+
+Team-bound roles do what they may to recordings of their team only: see `api.scope`.
+"""
 
 from collections.abc import Mapping
 
-AGENT, AUDITOR, ADMIN = "agent", "auditor", "admin"
-ROLES = (AGENT, AUDITOR, ADMIN)
+# 回访专员 calls citizens back and corrects the text; 项目负责人 answers for the team's work and issues reports.
+AGENT, SUPERVISOR = "agent", "supervisor"
+# 审计 retrieves, holds and disposes, and changes nothing of what it audits; 甲方 reads figures and takes over the data.
+AUDITOR, CLIENT = "auditor", "client"
+# 系统管理员 runs the machines, 安全管理员 gives accounts, 审计管理员 audits both and the auditors; none hears audio.
+SYSTEM, SECURITY, AUDIT = "system", "security", "audit"
+ROLES = (AGENT, SUPERVISOR, AUDITOR, CLIENT, SYSTEM, SECURITY, AUDIT)
+TEAM_BOUND = frozenset({AGENT, SUPERVISOR})
 
 # For login, health and the style sheet: no user is needed.
 PUBLIC = "public"
 
 _EVERYONE = frozenset(ROLES)
+_TEAM = frozenset({AGENT, SUPERVISOR})
+_LISTENERS = frozenset({AGENT, SUPERVISOR, AUDITOR})
+_KEEPERS = frozenset({AUDITOR, SYSTEM})
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
+    # What everybody may do to himself: log out, change the own password, second factor, sessions and tokens.
     "session.end": _EVERYONE,
-    "recordings.see": _EVERYONE,
-    "audio.hear": _EVERYONE,
-    "transcripts.see": _EVERYONE,
-    "recordings.search": _EVERYONE,
-    "orders.see": _EVERYONE,
+    "start.see": _EVERYONE,
+    "account.own": _EVERYONE,
+    "accounts.see": frozenset({SECURITY, AUDIT}),
+    "accounts.manage": frozenset({SECURITY}),
+    "recordings.see": _LISTENERS,
+    "audio.hear": _LISTENERS,
+    "transcripts.see": _LISTENERS,
+    "recordings.search": _LISTENERS,
+    # Numbers and names in full: asked with a purpose, and in the ledger before they are shown.
+    "people.reveal": _LISTENERS,
+    "orders.see": _LISTENERS,
+    "orders.import": _TEAM,
+    "links.see": _LISTENERS,
     # An auditor changes nothing that he audits.
-    "orders.import": frozenset({AGENT, ADMIN}),
-    "links.see": _EVERYONE,
-    "links.decide": frozenset({AGENT, ADMIN}),
-    "findings.decide": frozenset({AGENT, ADMIN}),
-    "reports.see": _EVERYONE,
-    "reports.issue": frozenset({AGENT, ADMIN}),
-    "calls.see": _EVERYONE,
-    "calls.pause": frozenset({AGENT, ADMIN}),
-    "jobs.see": _EVERYONE,
-    "jobs.retry": frozenset({ADMIN}),
-    "ledger.see": frozenset({AUDITOR}),
-    # Two people decide about holds and disposals: auditors, or whoever runs the place.
-    "exports.see": frozenset({AUDITOR, ADMIN}),
-    "exports.make": frozenset({AUDITOR, ADMIN}),
-    "holds.see": frozenset({AUDITOR, ADMIN}),
-    "holds.decide": frozenset({AUDITOR, ADMIN}),
-    "disposals.see": frozenset({AUDITOR, ADMIN}),
-    "disposals.decide": frozenset({AUDITOR, ADMIN}),
-    "policies.see": frozenset({AUDITOR, ADMIN}),
-    "policies.set": frozenset({ADMIN}),
+    "links.decide": _TEAM,
+    "findings.decide": _TEAM,
+    "transcripts.correct": _TEAM,
+    "comments.make": _TEAM,
+    "recordings.check": _LISTENERS,
+    "reports.see": frozenset({AGENT, SUPERVISOR, AUDITOR, CLIENT}),
+    "reports.issue": frozenset({SUPERVISOR}),
+    "calls.see": frozenset({AGENT, SUPERVISOR, AUDITOR, SYSTEM}),
+    "calls.pause": _TEAM,
+    "jobs.see": frozenset({SUPERVISOR, AUDITOR, SYSTEM, AUDIT}),
+    "jobs.retry": frozenset({SYSTEM}),
+    "ledger.see": frozenset({AUDITOR, AUDIT}),
+    # A handover holds every team's recordings: the client takes over, nobody of a team may.
+    "exports.see": frozenset({AUDITOR, CLIENT}),
+    "exports.make": frozenset({AUDITOR}),
+    # Two people decide about holds and disposals: auditors, or one of them and whoever runs the place.
+    "holds.see": _KEEPERS,
+    "holds.decide": _KEEPERS,
+    "disposals.see": _KEEPERS,
+    "disposals.decide": _KEEPERS,
+    "policies.see": frozenset({SUPERVISOR, AUDITOR, CLIENT, SYSTEM, AUDIT}),
+    "policies.set": frozenset({SYSTEM}),
 }
 
 

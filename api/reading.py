@@ -1,4 +1,7 @@
-"""Queries that only pages and API ask: lists with filters and cursors.  Values go out through `api.shaping`, masked."""
+"""Queries that only pages and API ask: lists with filters and cursors.  Values go out through `api.shaping`, masked.
+
+Whatever fetches a recording or what hangs on one takes the user who asks: another team's is not there (`api.scope`).
+"""
 
 import base64
 import binascii
@@ -11,10 +14,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.auth import User
+from api.scope import sees_everything, visible
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from core.errors import NotFound
 from core.jobs import JobRow
-from core.ledger import LedgerHead, LedgerRow
+from core.ledger import LedgerRow
 from workorders.orders import Finding, Link
 from workorders.queries import day_bounds
 
@@ -51,11 +56,11 @@ def parse_cursor(text: str) -> tuple[datetime, str]:
 
 
 async def list_recordings(
-    session: AsyncSession, wanted: RecordingFilter, zone: ZoneInfo
+    session: AsyncSession, user: User, wanted: RecordingFilter, zone: ZoneInfo
 ) -> tuple[list[Recording], str | None]:
     """One page of recordings, newest first, and the cursor of the next page if there is one."""
     newest_first = (Recording.started_at.desc(), Recording.id.desc())
-    conditions = _conditions(wanted, zone)
+    conditions = [visible(user), *_conditions(wanted, zone)]
     if wanted.person:
         # Each party has an index of its own, in the order of time: a page of each, and of both the newest.
         pages = [
@@ -90,17 +95,17 @@ def _conditions(wanted: RecordingFilter, zone: ZoneInfo) -> list[ColumnElement[b
     return conditions
 
 
-async def recording(session: AsyncSession, identifier: UUID) -> Recording:
-    """The recording; ``NotFound`` otherwise."""
-    found = await session.get(Recording, identifier)
+async def recording(session: AsyncSession, user: User, identifier: UUID) -> Recording:
+    """The recording; ``NotFound`` otherwise, and for another team's."""
+    found = await session.scalar(select(Recording).where(Recording.id == identifier, visible(user)))
     if found is None:
         raise NotFound("no such recording", recording=identifier)
     return found
 
 
-async def recordings_by_id(session: AsyncSession, identifiers: Sequence[UUID]) -> dict[UUID, Recording]:
-    """The recordings with these identifiers."""
-    rows = await session.scalars(select(Recording).where(Recording.id.in_(identifiers)))
+async def recordings_by_id(session: AsyncSession, user: User, identifiers: Sequence[UUID]) -> dict[UUID, Recording]:
+    """The recordings with these identifiers, without those that ``user`` may not know of."""
+    rows = await session.scalars(select(Recording).where(Recording.id.in_(identifiers), visible(user)))
     return {row.id: row for row in rows}
 
 
@@ -137,9 +142,10 @@ async def links_of(session: AsyncSession, identifier: UUID) -> list[Link]:
     return list(await session.scalars(select(Link).where(Link.recording_id == identifier).order_by(Link.at)))
 
 
-async def finding(session: AsyncSession, identifier: UUID) -> Finding:
-    """The finding; ``NotFound`` otherwise."""
-    found = await session.get(Finding, identifier)
+async def finding(session: AsyncSession, user: User, identifier: UUID) -> Finding:
+    """The finding; ``NotFound`` otherwise, and for one about another team's recording."""
+    joined = select(Finding).join(Recording, Recording.id == Finding.recording_id)
+    found = await session.scalar(joined.where(Finding.id == identifier, visible(user)))
     if found is None:
         raise NotFound("no such finding", finding=identifier)
     return found
@@ -164,17 +170,12 @@ async def ledger_rows(
     return list(await session.scalars(query))
 
 
-async def ledger_size(session: AsyncSession) -> int:
-    """How many rows the ledger has."""
-    head = await session.get(LedgerHead, 1)
-    return head.size if head else 0
-
-
-async def recordings_by_order(session: AsyncSession, numbers: Sequence[str]) -> dict[str, int]:
-    """How many recordings are linked to each order."""
-    rows = await session.execute(
-        select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)
-    )
+async def recordings_by_order(session: AsyncSession, user: User, numbers: Sequence[str]) -> dict[str, int]:
+    """How many recordings that ``user`` may know of are linked to each order."""
+    counted = select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)
+    if not sees_everything(user):
+        counted = counted.join(Recording, Recording.id == Link.recording_id).where(visible(user))
+    rows = await session.execute(counted)
     return dict(rows.all())
 
 

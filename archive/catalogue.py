@@ -42,6 +42,7 @@ class Recording(Base):
         Index("ix_recordings_retain", "life", "retain_until"),
         Index("ix_recordings_citizen", "citizen_number", "started_at"),
         Index("ix_recordings_agent", "agent_number", "started_at"),
+        Index("ix_recordings_team", "team", "started_at"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -51,6 +52,8 @@ class Recording(Base):
     duration_ms: Mapped[int] = mapped_column(BigInteger)
     agent_number: Mapped[str] = mapped_column(String(64), default="")
     agent_name: Mapped[str] = mapped_column(String(120), default="")
+    # The team that the agent's number had at the time of the call (`archive.teams`); empty: none.
+    team: Mapped[str] = mapped_column(String(60), default="", server_default="")
     citizen_number: Mapped[str] = mapped_column(String(64), default="")
     citizen_name: Mapped[str] = mapped_column(String(120), default="")
     work_order: Mapped[str] = mapped_column(String(64), default="", index=True)

@@ -21,8 +21,10 @@ from archive import layout
 from archive.catalogue import KEPT, SEALED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
 from archive.house import Archive, Then
 from archive.lock import round_up
+from archive.peaks import compute_peaks
 from archive.search import index_turns, remove_turns
 from archive.store import Version
+from archive.teams import team_at
 from core import ledger
 from core.clock import require_utc
 from core.errors import Conflict, NotFound
@@ -84,12 +86,14 @@ async def seal_recording(
         until,
         recording.id,
     )
+    peaks = await asyncio.to_thread(compute_peaks, audio)
     try:
         async with archive.database.write() as session:
             there = await session.get(Recording, recording.id)
             if there is None:
                 there = _row(recording, archive.clock(), until)
                 await _commit_recording(session, there, (audio_object, metadata_object), then)
+                session.add_all([peaks.row(there.id)] if peaks else [])
             return there
     except IntegrityError:
         # Another process sealed the same recording between our look and our commit.
@@ -283,6 +287,8 @@ async def _commit_recording(
     facts = {"retain_until": recording.retain_until.isoformat(), "interrupted": recording.interrupted}
     entry = ledger.Entry("sealed", SYSTEM, str(recording.id), facts)
     await _record(session, entry, objects, recording.sealed_at)
+    # Behind the ledger's lock, which those who give numbers to teams take too.
+    recording.team = await team_at(session, recording.agent_number, recording.started_at)
     if then is not None:
         await then(session)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, column, delete, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, column, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import TurnRow
@@ -70,13 +70,16 @@ def query_terms(query: str) -> list[str]:
     return list(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
 
 
-async def search(session: AsyncSession, text: str, *, limit: int = 50, offset: int = 0) -> list[Hit]:
-    """The turns that hold every term of ``text``, newest recording first, then in the order of speaking."""
+async def search(
+    session: AsyncSession, text: str, *, limit: int = 50, offset: int = 0, within: Select[UUID] | None = None
+) -> list[Hit]:
+    """The turns that hold every term of ``text``, newest recording first, then in the order of speaking; ``within``
+    selects the identifiers of the recordings that may be searched."""
     terms = query_terms(text)
     hits: list[Hit] = []
     if not terms or limit <= 0:
         return hits
-    async with aclosing(_hits(session, terms)) as found:
+    async with aclosing(_hits(session, terms, within)) as found:
         async for hit in found:
             if offset > 0:
                 offset -= 1
@@ -87,7 +90,9 @@ async def search(session: AsyncSession, text: str, *, limit: int = 50, offset: i
     return hits
 
 
-async def _hits(session: AsyncSession, terms: Sequence[str]) -> AsyncGenerator[Hit, None]:
+async def _hits(
+    session: AsyncSession, terms: Sequence[str], within: Select[UUID] | None
+) -> AsyncGenerator[Hit, None]:
     # Only identifiers are sorted: whole rows, with the times of their words, are a hundred times as wide.
     ordered = (
         select(TurnRow.id)
@@ -95,6 +100,8 @@ async def _hits(session: AsyncSession, terms: Sequence[str]) -> AsyncGenerator[H
         .order_by(TurnRow.recording_id.desc(), TurnRow.ordinal)
         .execution_options(yield_per=BATCH)
     )
+    if within is not None:
+        ordered = ordered.where(TurnRow.recording_id.in_(within))
     candidates = await session.stream_scalars(ordered)
     try:
         async for identifiers in candidates.partitions():

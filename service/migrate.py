@@ -17,8 +17,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 import api.auth
+import api.preferences
 import archive.catalogue
+import archive.comments
+import archive.drafts
 import archive.pausing
+import archive.peaks
+import archive.teams
 import core.alerts
 import core.effective
 import core.heartbeats
@@ -35,8 +40,13 @@ from core.settings import Settings
 METADATA = Base.metadata
 TABLE_MODULES = (
     api.auth,
+    api.preferences,
     archive.catalogue,
+    archive.comments,
+    archive.drafts,
     archive.pausing,
+    archive.peaks,
+    archive.teams,
     core.alerts,
     core.effective,
     core.heartbeats,

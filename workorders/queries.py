@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import KEPT, Recording
@@ -106,23 +106,27 @@ async def orders_of_recording(session: AsyncSession, recording_id: UUID) -> list
     return list(await session.scalars(joined.where(Link.recording_id == recording_id).order_by(Link.at, Link.id)))
 
 
-async def recordings_of_order(session: AsyncSession, number: str) -> list[LinkedRecording]:
-    """An order's timeline: its recordings, the earliest first."""
+async def recordings_of_order(
+    session: AsyncSession, number: str, visible: ColumnElement[bool] | None = None
+) -> list[LinkedRecording]:
+    """An order's timeline: its recordings, the earliest first; ``visible`` is the condition on those that are shown."""
     rows = await session.execute(
         select(Recording, Link)
         .join(Link, Link.recording_id == Recording.id)
-        .where(Link.work_order == number)
+        .where(Link.work_order == number, true() if visible is None else visible)
         .order_by(Recording.started_at, Recording.id)
     )
     return [LinkedRecording(recording, link) for recording, link in rows]
 
 
-async def open_questions(session: AsyncSession, *, limit: int = 100, offset: int = 0) -> list[OpenQuestion]:
-    """Recordings that wait for a person to choose their order, the longest waiting first."""
+async def open_questions(
+    session: AsyncSession, *, visible: ColumnElement[bool] | None = None, limit: int = 100, offset: int = 0
+) -> list[OpenQuestion]:
+    """Recordings that wait for a person to choose their order, the longest waiting first; ``visible`` as above."""
     rows = await session.execute(
         select(LinkQuestion, Recording)
         .join(Recording, Recording.id == LinkQuestion.recording_id)
-        .where(LinkQuestion.answered_at.is_(None), Recording.life == KEPT)
+        .where(LinkQuestion.answered_at.is_(None), Recording.life == KEPT, true() if visible is None else visible)
         .order_by(LinkQuestion.asked_at, LinkQuestion.recording_id)
         .limit(limit)
         .offset(offset)

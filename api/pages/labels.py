@@ -1,10 +1,18 @@
-"""The words in which pages speak of states, questions and what the ledger says.  Chinese; `en.json` translates."""
+"""The words in which pages speak of states, questions and what the ledger says: Chinese, translated like all."""
 
 from collections.abc import Mapping
 
 from api.models import LedgerView
 
-ROLES: Mapping[str, str] = {"agent": "回访专员", "auditor": "审计", "admin": "管理员"}
+ROLES: Mapping[str, str] = {
+    "agent": "回访专员",
+    "supervisor": "项目负责人",
+    "auditor": "审计",
+    "client": "甲方",
+    "system": "系统管理员",
+    "security": "安全管理员",
+    "audit": "审计管理员",
+}
 PARTIES: Mapping[str, str] = {"agent": "专员", "citizen": "市民", "unknown": "通话"}
 TEXT_STATES: Mapping[str, str] = {"pending": "转写中", "done": "已转写", "failed": "转写失败"}
 CALL_STATES: Mapping[str, str] = {"signalled": "通话中或待封存", "sealed": "已封存", "missing": "缺少录音"}
@@ -92,6 +100,8 @@ LEDGER: Mapping[str, str] = {
     "receipt sealed": "封存移交回执",
     "setting changed": "更改设置",
     "rebuilt": "由存储重建",
+    "team added": "新增班组",
+    "number assigned": "分机划归班组",
 }
 ALERTS: Mapping[str, str] = {
     "spool_full": "录音缓存空间不足",

@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from api import reading
-from api.context import context
+from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models import HitView, LedgerView, OrderDetail, RecordingQuery, RecordingSummary, SearchQuery
 from api.pages.rendering import render, see_other
@@ -20,10 +20,6 @@ from workorders.orders import ANSWERS
 
 LOW_CONFIDENCE = 0.6
 _FILTERS = ("day", "from", "to", "order", "text_state", "cursor")
-
-
-async def show_start(_request: web.Request) -> web.Response:
-    return see_other("/recordings")
 
 
 async def show_recordings(request: web.Request) -> web.Response:
@@ -49,7 +45,7 @@ async def _show_hits(request: web.Request, words: str) -> web.Response:
     identifiers = list(dict.fromkeys(hit.recording_id for hit in found.items))
     groups: list[tuple[RecordingSummary, list[HitView]]] = []
     async with context(request).database.read() as session:
-        rows = await reading.recordings_by_id(session, identifiers)
+        rows = await reading.recordings_by_id(session, signed_in(request), identifiers)
         orders = await reading.orders_of(session, list(rows.values()))
     for identifier in identifiers:
         hits = [hit for hit in found.items if hit.recording_id == identifier]
@@ -103,7 +99,6 @@ async def do_decide(request: web.Request) -> web.Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/", "recordings.see", show_start),
     Endpoint("GET", "/recordings", "recordings.see", show_recordings),
     Endpoint("GET", "/recordings/{id}", "recordings.see", show_recording),
     Endpoint("POST", "/recordings/{id}/link", "links.decide", do_link),

@@ -9,6 +9,7 @@ from api.context import context, signed_in
 from api.endpoint import read_query
 from api.models import ClipQuery
 from api.problems import Problem
+from api.scope import require_visible
 from archive.clips import Clip
 from archive.retrieve import SealedFile, open_audio
 
@@ -20,6 +21,7 @@ async def get_clip(request: web.Request) -> web.Response:
         raise Problem(400, "end: must lie after start")
     span = f"{asked.start:g}-{'' if asked.end is None else f'{asked.end:g}'} s"
     recording_id = UUID(request.match_info["id"])
+    await require_visible(request, recording_id)
     file = await open_audio(
         context(request).archive, recording_id, actor=signed_in(request).name, purpose=f"clip {span}"
     )

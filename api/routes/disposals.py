@@ -24,6 +24,7 @@ from api.keeping import (
 )
 from api.problems import Problem
 from api.routes.recordings import path_id
+from api.scope import require_visible
 from retention import batches
 from retention.disposal import approve, confirm, propose, withdraw
 from retention.policies import load_policies, set_contract, set_years
@@ -132,6 +133,7 @@ async def post_policy(request: web.Request) -> web.Response:
 
 async def get_explanation(request: web.Request) -> web.Response:
     here, identifier = context(request), path_id(request)
+    await require_visible(request, identifier)
     async with here.database.read() as session:
         return answer(explanation_view(await explain_recording(session, here.settings, identifier, now=here.now())))
 
@@ -229,7 +231,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/v1/recordings/{id}/retention",
-        "policies.see",
+        "recordings.see",
         get_explanation,
         "保存理由与期限 / why a recording is kept, and until when",
         answers=RetentionExplanation,

@@ -17,13 +17,13 @@ async def decide(request: web.Request, wanted: str) -> FindingView:
     """Record the answer; a ``Problem`` 422 when the question cannot have it."""
     here, identifier = context(request), path_id(request)
     async with here.database.write() as session:
-        before = await reading.finding(session, identifier)
+        before = await reading.finding(session, signed_in(request), identifier)
         if wanted not in ANSWERS.get(before.question, ()):
             expected = ", ".join(ANSWERS.get(before.question, ()))
             raise Problem(422, f"answer: expected one of {expected}")
         await decide_finding(session, identifier, wanted, by=signed_in(request).name, now=here.now())
         await session.flush()
-        return finding_view(await reading.finding(session, identifier))
+        return finding_view(await reading.finding(session, signed_in(request), identifier))
 
 
 async def post_finding(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from api.metrics import CONTENT_TYPE
 from api.models import Done, JobList, JobQuery, LedgerPage, LedgerQuery
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
+from api.scope import require_visible
 from api.shaping import job_view, ledger_view
 from archive.evidence import recording_proof
 from archive.heads import newest_head
@@ -68,9 +69,10 @@ async def get_head(request: web.Request) -> web.Response:
 
 
 async def get_proof(request: web.Request) -> web.Response:
-    here = context(request)
+    here, identifier = context(request), path_id(request)
+    await require_visible(request, identifier)
     until = keep_until(here.settings, here.now())
-    proof = await recording_proof(here.archive, path_id(request), ledger_key(here.settings), retain_until=until)
+    proof = await recording_proof(here.archive, identifier, ledger_key(here.settings), retain_until=until)
     return web.json_response(proof, dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
 

@@ -18,10 +18,11 @@ from api.models import (
     OrderQuery,
 )
 from api.problems import Problem
+from api.scope import visible
 from api.shaping import import_answer, order_detail, order_summary, recording_summary
 from core.errors import NotFound
 from core.jobs import enqueue
-from retention.rule import eligible_at
+from retention.rule import keep_until
 from workorders import queries
 from workorders.exports import import_export
 
@@ -33,7 +34,7 @@ async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
     async with here.database.read() as session:
         rows = await queries.list_orders(session, wanted, limit=asked.limit, offset=asked.offset)
         total = await queries.count_orders(session, wanted)
-        recordings = await reading.recordings_by_order(session, [row.number for row in rows])
+        recordings = await reading.recordings_by_order(session, signed_in(request), [row.number for row in rows])
     return OrderPage(items=[order_summary(row, recordings.get(row.number, 0)) for row in rows], total=total)
 
 
@@ -43,14 +44,14 @@ async def order_page(request: web.Request, number: str) -> OrderDetail:
         row = await queries.order(session, number)
         if row is None:
             raise NotFound("no such work order", number=number)
-        linked = await queries.recordings_of_order(session, number)
+        linked = await queries.recordings_of_order(session, number, visible(signed_in(request)))
     return order_detail(row, [recording_summary(each.recording, [number]) for each in linked])
 
 
 async def questions(request: web.Request) -> LinkQuestionList:
     """Recordings that wait for a person to choose their order."""
     async with context(request).database.read() as session:
-        found = await queries.open_questions(session)
+        found = await queries.open_questions(session, visible=visible(signed_in(request)))
     items = [
         LinkQuestionView(
             recording=recording_summary(each.recording, []),
@@ -79,9 +80,7 @@ async def import_upload(request: web.Request) -> ImportAnswer:
             here.archive,
             source,
             by=signed_in(request).name,
-            retain_until=eligible_at(
-                here.now(), None, years=here.settings.retention_years, timezone=here.settings.timezone
-            ),
+            retain_until=keep_until(here.settings, here.now()),
             timezone=here.settings.timezone,
             columns=here.settings.order_columns,
         )

@@ -21,6 +21,7 @@ from api.models import (
 from api.problems import Problem
 from api.routes.clip import get_clip
 from api.routes.sound import get_audio
+from api.scope import require_visible, visible_ids
 from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
 from archive.search import search
 from retention.membership import settle_holds
@@ -58,7 +59,9 @@ async def recordings_page(request: web.Request, asked: RecordingQuery) -> Record
     here = context(request)
     async with here.database.read() as session:
         try:
-            rows, following = await reading.list_recordings(session, filter_of(asked), here.settings.timezone)
+            rows, following = await reading.list_recordings(
+                session, signed_in(request), filter_of(asked), here.settings.timezone
+            )
         except ValueError as error:
             raise Problem(400, f"cursor: {error}") from None
         orders = await reading.orders_of(session, rows)
@@ -69,7 +72,7 @@ async def detail(request: web.Request, identifier: UUID) -> RecordingDetail:
     """Everything known of a recording except its dialogue; ``NotFound`` otherwise."""
     here = context(request)
     async with here.database.read() as session:
-        row = await reading.recording(session, identifier)
+        row = await reading.recording(session, signed_in(request), identifier)
         return recording_detail(
             row,
             objects=await reading.objects_of(session, identifier),
@@ -83,14 +86,16 @@ async def transcript(request: web.Request, identifier: UUID) -> TranscriptView:
     """The newest dialogue; empty while there is none."""
     sample_model = context(request).settings.asr_model == SAMPLE_MODEL
     async with context(request).database.read() as session:
-        row = await reading.recording(session, identifier)
+        row = await reading.recording(session, signed_in(request), identifier)
         return transcript_view(row, await reading.turns_of(session, identifier), sample_model=sample_model)
 
 
 async def hits(request: web.Request, asked: SearchQuery) -> SearchAnswer:
     """Where the words were spoken, with the second."""
     async with context(request).database.read() as session:
-        found = await search(session, asked.q, limit=asked.limit, offset=asked.offset)
+        found = await search(
+            session, asked.q, limit=asked.limit, offset=asked.offset, within=visible_ids(signed_in(request))
+        )
     return SearchAnswer(items=[hit_view(each) for each in found])
 
 
@@ -113,6 +118,7 @@ async def get_search(request: web.Request) -> web.Response:
 async def link_to_order(request: web.Request, identifier: UUID, number: str) -> Link:
     """Link as the person who asks; a case may hold what belongs to the order."""
     here = context(request)
+    await require_visible(request, identifier)
     link = await link_by_person(here.archive, identifier, number, by=signed_in(request).name)
     await settle_holds(here.archive, here.settings, only=[identifier])
     return link

@@ -8,6 +8,7 @@ from aiohttp import web
 from api.context import context, signed_in
 from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies
+from api.scope import require_visible
 from archive.retrieve import SealedFile
 
 CHUNK = 256 * 1024
@@ -15,6 +16,7 @@ CHUNK = 256 * 1024
 
 async def get_audio(request: web.Request, recording_id: UUID) -> web.StreamResponse:
     """200, 206 or 304; a ``Problem`` 416 for a range outside the file.  No byte leaves before the ledger row."""
+    await require_visible(request, recording_id)
     here, purpose = context(request), request.query.get("purpose", "review")[:40]
     file = await here.listenings.open(
         here.archive, recording_id, actor=signed_in(request).name, purpose=purpose or "review"

@@ -2,6 +2,7 @@
 
 import argparse
 
+from api.permissions import ROLES
 from core.settings import Settings
 from service.commands.family import Commands, command, read_password
 
@@ -10,7 +11,7 @@ def add_to(commands: Commands) -> None:
     """Add this family's commands."""
     user = command(commands, "user", "新增账号 add an account", run_user)
     user.add_argument("name")
-    user.add_argument("--role", choices=["agent", "auditor", "admin"], required=True)
+    user.add_argument("--role", choices=ROLES, required=True)
 
 
 async def run_user(settings: Settings, options: argparse.Namespace) -> int:

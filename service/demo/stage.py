@@ -142,7 +142,7 @@ async def _fault(staged: Staged, process: str) -> str:
 async def make_account(archive: Archive) -> Login:
     """An account for looking at the pages; its password is random and shown once."""
     login = Login(f"demo-{secrets.token_hex(2)}", secrets.token_urlsafe(12))
-    await create_user(archive.database, login.name, login.password, "admin", now=utc_now())
+    await create_user(archive.database, login.name, login.password, "supervisor", now=utc_now())
     return login
 
 

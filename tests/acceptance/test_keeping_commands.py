@@ -27,7 +27,7 @@ class House:
 def huiyin(tmp_path: Path) -> House:
     house = House(tmp_path / "data")
     assert house("migrate").returncode == 0
-    for name, role in (("anna", "auditor"), ("bo", "auditor"), ("cai", "admin"), ("dan", "agent")):
+    for name, role in (("anna", "auditor"), ("bo", "auditor"), ("cai", "system"), ("dan", "agent")):
         assert house("user", name, "--role", role).returncode == 0
     return house
 

@@ -101,7 +101,7 @@ async def test_the_first_administrator_is_made_once(database: Database) -> None:
     name, password = made
     user = await verify(database, name, password)
     assert user
-    assert user.role == "admin"
+    assert user.role == "security"
     assert await ensure_first_admin(database, NOW) is None
 
 
@@ -126,7 +126,7 @@ async def test_five_wrong_passwords_lock_the_name(web: Web) -> None:
     locked = await client.post("/api/v1/login", json={"name": "agent", "password": PASSWORD})
     assert locked.status == 429
     assert 0 < int(locked.headers["Retry-After"]) <= 301
-    other = await client.post("/api/v1/login", json={"name": "admin", "password": PASSWORD})
+    other = await client.post("/api/v1/login", json={"name": "auditor", "password": PASSWORD})
     assert other.status == 200
 
 
@@ -188,7 +188,7 @@ async def test_login_from_another_site_is_refused(web: Web) -> None:
 
 
 async def test_forms_of_other_sites_are_refused(web: Web) -> None:
-    browser = await web.browser("agent")
+    browser = await web.browser("supervisor")
     path = f"/recordings/{web.seeded.pending}/link"
     for form in ({"work_order": "X"}, {"work_order": "X", "csrf": "0" * 64}):
         refused = await browser.post(path, data=form, allow_redirects=False)
@@ -198,7 +198,7 @@ async def test_forms_of_other_sites_are_refused(web: Web) -> None:
     allowed = await browser.post(
         "/api/v1/reports/daily",
         json={"day": "2026-11-20"},
-        headers={"X-CSRF-Token": web.form_tokens["agent"]},
+        headers={"X-CSRF-Token": web.form_tokens["supervisor"]},
     )
     assert allowed.status == 202
 

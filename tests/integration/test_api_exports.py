@@ -55,7 +55,7 @@ async def test_from_asking_to_the_file(web: Web, settings: Settings, tmp_path: P
     assert early.status == 409
     assert not await ledger(web, "handed out")
     await work(web, settings)
-    done = await (await web.get(f"/api/v1/exports/{said['id']}", role="admin")).json()
+    done = await (await web.get(f"/api/v1/exports/{said['id']}", role="client")).json()
     assert (done["state"], done["written"], done["job"], done["error"]) == ("done", 3, "done", "")
     answer = await web.get(f"/api/v1/exports/{said['id']}/download", role="auditor")
     assert answer.content_type == "application/zip"

@@ -38,10 +38,10 @@ async def test_a_hold_from_placing_to_release(web: Web) -> None:
     assert "按案件“投诉调查”" in why["chinese"]
 
     way = f"/api/v1/holds/{case['id']}/release"
-    assert (await web.post(f"{way}/confirm", role="admin")).status == 409
+    assert (await web.post(f"{way}/confirm", role="system")).status == 409
     assert (await web.post(way, {"reason": "调查结束"}, "auditor")).status == 200
     assert (await web.post(f"{way}/confirm", role="auditor")).status == 403
-    released = await web.post(f"{way}/confirm", role="admin")
+    released = await web.post(f"{way}/confirm", role="system")
     assert (await released.json())["recordings"] == {"let go": 2}
     detail = await (await web.get(f"/api/v1/recordings/{web.seeded.full}", "auditor")).json()
     assert not detail["held"]
@@ -74,10 +74,10 @@ async def test_nothing_is_disposed_of_early(web: Web) -> None:
 async def test_policies_are_set_and_listed(web: Web) -> None:
     today = (web.archive.clock() + timedelta(hours=8)).date()
     contract = {"effective_from": str(today), "contract": "服务合同", "ends": str(date(today.year + 4, 1, 31))}
-    assert (await web.post("/api/v1/policies", {**contract, "years_after": 2}, "admin")).status == 200
-    listed = await web.post("/api/v1/policies", {"effective_from": str(today), "years": 3}, "admin")
+    assert (await web.post("/api/v1/policies", {**contract, "years_after": 2}, "system")).status == 200
+    listed = await web.post("/api/v1/policies", {"effective_from": str(today), "years": 3}, "system")
     said = await listed.json()
     assert said["floor"] == 2
     assert [(each["years"], each["contract"]) for each in said["items"]] == [(3, ""), (None, "服务合同")]
-    assert (await web.post("/api/v1/policies", {"effective_from": str(today), "years": 1}, "admin")).status == 403
-    assert (await web.post("/api/v1/policies", {"effective_from": str(today)}, "admin")).status == 422
+    assert (await web.post("/api/v1/policies", {"effective_from": str(today), "years": 1}, "system")).status == 403
+    assert (await web.post("/api/v1/policies", {"effective_from": str(today)}, "system")).status == 422

@@ -26,7 +26,7 @@ async def test_a_night_with_a_fault_is_shown_with_what_was_expected(archive: Arc
         sealed = await (await web.client().get(f"/api/v1/nights/{night['night']}", headers=headers)).json()
         assert [fault["subject"] for fault in sealed["faults"]] == [fault.subject for fault in result.faults]
         assert any(before in fault["detail"] and after in fault["detail"] for fault in sealed["faults"])
-        browser = await web.browser("agent")
+        browser = await web.browser("auditor")
         page = await (await browser.get("/nightly")).text()
         assert f'href="/nightly/{night["night"]}"' in page
         detail = await (await browser.get(f"/nightly/{night['night']}")).text()

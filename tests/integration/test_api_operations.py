@@ -93,7 +93,7 @@ async def test_reports_are_listed_and_opened(web: Web, tmp_path: Path) -> None:
         web.archive,
         Settings(data_dir=tmp_path),
         STARTED.date(),
-        by="admin",
+        by="system",
         retain_until=STARTED + timedelta(days=740),
     )
     (report,) = (await (await web.get("/api/v1/reports")).json())["items"]
@@ -117,7 +117,7 @@ async def test_failed_jobs_are_seen_and_tried_again(web: Web) -> None:
     assert (job["kind"], job["subject"]) == ("transcribe", str(web.seeded.failed))
     path = f"/api/v1/jobs/{job['id']}/retry"
     assert (await web.post(path, role="agent")).status == 403
-    assert (await web.post(path, role="admin")).status == 200
+    assert (await web.post(path, role="system")).status == 200
     (queued,) = (await (await web.get("/api/v1/jobs?state=queued")).json())["items"]
     assert (queued["id"], queued["attempts"]) == (job["id"], 0)
     assert (await (await web.get("/api/v1/jobs?state=failed")).json())["items"] == []
@@ -132,7 +132,7 @@ async def test_calls_by_state(web: Web) -> None:
 
 
 async def test_the_ledger_is_the_auditors(web: Web) -> None:
-    assert (await web.get("/api/v1/ledger", role="admin")).status == 403
+    assert (await web.get("/api/v1/ledger", role="system")).status == 403
     said = await (await web.get(f"/api/v1/ledger?subject={web.seeded.full}", role="auditor")).json()
     kinds = [row["kind"] for row in said["items"]]
     assert kinds[-1] == "sealed"

@@ -26,6 +26,6 @@ async def test_lists_pages_and_figures_over_postgresql(
         ledger = await (await web.get("/api/v1/ledger?kind=read", role="auditor")).json()
         assert [row["actor"] for row in ledger["items"]] == ["agent"]
         assert 'huiyin_recordings{text_state="failed"} 1.0' in await (await web.client().get("/metrics")).text()
-        browser = await web.browser("admin")
+        browser = await web.browser("supervisor")
         for path in ("/recordings", f"/recordings/{seeded.full}", "/orders", "/links", "/reports", "/status"):
             assert (await browser.get(path)).status == 200, path

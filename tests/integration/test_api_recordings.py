@@ -230,8 +230,8 @@ async def test_findings_are_accepted_and_changed(web: Web) -> None:
     path = f"/api/v1/findings/{solved['id']}"
     accepted = await (await web.post(path, {"answer": "yes"})).json()
     assert (accepted["standing"], accepted["by"]) == ("accepted", "agent")
-    changed = await (await web.post(path, {"answer": "partly"}, role="admin")).json()
-    assert (changed["standing"], changed["answer"], changed["by"]) == ("changed", "partly", "admin")
+    changed = await (await web.post(path, {"answer": "partly"}, role="supervisor")).json()
+    assert (changed["standing"], changed["answer"], changed["by"]) == ("changed", "partly", "supervisor")
     assert (await web.post(path, {"answer": "satisfied"})).status == 422
     assert (await web.post(f"/api/v1/findings/{uuid4()}", {"answer": "yes"})).status == 404
 

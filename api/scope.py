@@ -1,0 +1,48 @@
+"""Whose recordings somebody sees: the one condition that every query for a recording carries.
+
+A recording belongs to the team that the agent's number had at the time of the call (`archive.teams`).  Agents, and
+supervisors who have a team, see recordings of their team; to them another team's identifier does not exist (404).
+Numbers and agents without a team form the team without a name, so that a house without teams needs no set-up.
+"""
+
+from uuid import UUID
+
+from aiohttp import web
+from sqlalchemy import ColumnElement, Select, select, true
+
+from api.auth import User
+from api.context import context, signed_in
+from api.permissions import SUPERVISOR, TEAM_BOUND
+from archive.catalogue import Recording
+from core.errors import NotFound
+
+
+def visible(user: User) -> ColumnElement[bool]:
+    """The condition on ``Recording`` under which ``user`` may know of it.
+
+    In a query that has ``Recording``: ``select(…).join(Recording, …).where(visible(user))``.  In one that has only
+    identifiers: ``TurnRow.recording_id.in_(visible_ids(user))``.  `ix_recordings_team` (team, started_at) serves lists
+    that are in the order of time.  Leave it out nowhere; for whoever sees everything it is ``true``.
+    """
+    return true() if sees_everything(user) else Recording.team == user.team
+
+
+def visible_ids(user: User) -> Select[UUID]:
+    """The identifiers of what ``visible`` lets through, as a subquery."""
+    return select(Recording.id).where(visible(user))
+
+
+def sees_everything(user: User) -> bool:
+    """Whether no team narrows what ``user`` sees, so that a query needs no join.  What he may see of it is the
+    permission's matter."""
+    return user.role not in TEAM_BOUND or (user.role == SUPERVISOR and user.team == "")
+
+
+async def require_visible(request: web.Request, identifier: UUID) -> None:
+    """``NotFound`` unless the recording exists for whoever asks; for handlers that hand an identifier further down."""
+    async with context(request).database.read() as session:
+        found = await session.scalar(
+            select(Recording.id).where(Recording.id == identifier, visible(signed_in(request)))
+        )
+    if found is None:
+        raise NotFound("no such recording", recording=identifier)
