@@ -6,7 +6,7 @@ read cannot be upgraded once another writer has committed).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +62,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Database:
     """An engine and the two kinds of session on it.  Nothing connects before the first session."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, before_write: Callable[[AsyncSession], Awaitable[None]] | None = None
+    ) -> None:
+        """``before_write`` begins each writing transaction, and may refuse it."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {}
@@ -71,6 +74,7 @@ class Database:
             options = {"pool_size": pool_size, "pool_pre_ping": True, "connect_args": connect}
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         self._writing = self.engine.execution_options(huiyin_write=True)
+        self._before_write = before_write
         # SQLite lets one write at a time, and whoever waits there polls, unfairly, until the time is up: writers of one
         # process wait in line here instead.
         self._line: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -80,14 +84,24 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading one consistent state; nothing is committed."""
+        """A session for reading; nothing is committed.  On PostgreSQL each statement sees what is committed by then."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """As ``read``, and every statement sees the same state, whatever others commit meanwhile."""
+        async with self.read() as session:
+            if not self.is_sqlite:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes commit together at the end of the block, or not at all."""
         async with self._line, AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
+            if self._before_write is not None:
+                await self._before_write(session)
             yield session
 
     async def ping(self) -> None:

@@ -2,9 +2,10 @@
 the last byte, what has reached its date, and the ledger's signature.
 
 Running it again in the same night finds nothing left to do and writes nothing; a run that was interrupted is finished
-by the next one.
+by the next one.  However many are started, by schedulers or by hand, one works at a time.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -18,6 +19,7 @@ from archive.faults import Fault as ObjectFault
 from archive.heads import newest_head, sign_head
 from archive.house import Archive
 from archive.seal import seal_object
+from core.exclusion import alone
 from core.ledger import Entry, LedgerRow, canonical
 from core.note import SigningKey, VerifierKey
 from core.settings import Settings
@@ -31,6 +33,10 @@ from retention.night import KIND, LISTED, NightlyResult
 from retention.reconcile import reconcile
 from retention.rule import keep_until
 from retention.sampling import Sampled, in_chinese, read_ledger, read_sample
+
+log = logging.getLogger(__name__)
+
+UNSIGNED = "unsigned"
 
 
 class _Steps:
@@ -62,6 +68,25 @@ async def run_nightly(
     A ``now`` that the archive's clock has not reached is a rehearsal: always a dry run.  ``Unavailable`` when store or
     database cannot be reached: running again later continues."""
     dry_run = dry_run or now > archive.clock()
+    trusted = tuple(verifiers) or ((key.verifier,) if key else ())
+    if dry_run:
+        return await _work(archive, settings, now, trusted, dry_run=True)
+    async with alone(archive.database, KIND, waiting=_tell_waiting) as turn:
+        result = await _work(archive, settings, now, trusted, dry_run=False)
+        # A lock that was lost on the way lets somebody else seal this night.
+        await turn.confirm()
+        result = await _seal(archive, settings, result)
+        return result if key is None or _is_forged(result) else await _sign(archive, settings, result, key)
+
+
+def _tell_waiting() -> None:
+    log.warning("another process does the night's work: waiting for its end")
+
+
+async def _work(
+    archive: Archive, settings: Settings, now: datetime, trusted: Sequence[VerifierKey], *, dry_run: bool
+) -> NightlyResult:
+    """Everything but the sealing of the result."""
     night = now.astimezone(settings.timezone).date()
     steps = _Steps(archive)
     locks = await _keep(archive, settings, steps, dry_run=dry_run)
@@ -69,7 +94,6 @@ async def run_nightly(
     steps.done("calls")
     disposed, refused = ((), ()) if dry_run else await _dispose(archive, settings, now)
     steps.done("disposals")
-    trusted = tuple(verifiers) or ((key.verifier,) if key else ())
     sample, altered = Sampled(), list[ObjectFault]()
     if not dry_run and await _find_sealed(archive, night) is None:
         sample, altered = await read_sample(archive, now=now)
@@ -79,7 +103,7 @@ async def run_nightly(
         eligible = await list_eligible(session, settings, now)
         waiting = await _waiting(session)
     steps.done("eligible")
-    result = NightlyResult(
+    return NightlyResult(
         night=night,
         started_at=now,
         dry_run=dry_run,
@@ -93,10 +117,11 @@ async def run_nightly(
         faults=_all_faults((*locks.faults, *refused), (*altered, *forged), unsigned=bool(forged)),
         seconds=steps.seconds,
     )
-    if dry_run:
-        return result
-    result = await _seal(archive, settings, result)
-    return result if key is None or forged else await _sign(archive, settings, result, key)
+
+
+def _is_forged(result: NightlyResult) -> bool:
+    """Whether the ledger is not what was signed before: nothing is signed on top of that."""
+    return any(fault.kind == UNSIGNED for fault in result.faults)
 
 
 async def _keep(archive: Archive, settings: Settings, steps: _Steps, *, dry_run: bool) -> LockReport:
@@ -113,7 +138,7 @@ def _all_faults(first: Iterable[Fault], verified: Iterable[ObjectFault], *, unsi
     """One for each kind and thing, though two steps may see the same."""
     found = [*first, *(Fault(fault.kind, fault.subject, in_chinese(fault)) for fault in verified)]
     if unsigned:
-        found.append(Fault("unsigned", "ledger", "台账有异常，今夜不签名"))
+        found.append(Fault(UNSIGNED, "ledger", "台账有异常，今夜不签名"))
     return tuple({(fault.kind, fault.subject): fault for fault in reversed(found)}.values())[::-1]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, KEPT, MISSING, SEALED, Call, Recording, StoredObject
@@ -138,7 +139,7 @@ async def restore_case(session: AsyncSession, told: Mapping[str, Any]) -> None:
 async def restore_hold(session: AsyncSession, event: Event) -> bool:
     """What the ledger tells of a case or of a recording in it; false where the case or recording is not there.
 
-    A recording that is held is left to the next night, which sees to it that the store holds it all."""
+    Whether the store holds it all is seen to once every row was told (``membership.settle_holds``)."""
     if event.kind in CASE_STATES:
         case = await session.get(HoldCase, UUID(event.subject))
         if case is not None and case.state != RELEASED:
@@ -156,8 +157,10 @@ async def restore_hold(session: AsyncSession, event: Event) -> bool:
         member = HoldMember(case_id=case_id, recording_id=recording.id, joined_at=event.at)
         session.add(member)
     member.state = MEMBER_STATES[event.kind]
+    await session.flush()
     if recording.life == KEPT:
-        recording.held = recording.held or member.state == HOLDING
+        holding = exists().where(HoldMember.recording_id == recording.id, HoldMember.state == HOLDING)
+        recording.held = bool(await session.scalar(select(holding)))
     await session.flush()
     return True
 

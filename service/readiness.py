@@ -4,9 +4,11 @@ import logging
 import sys
 
 from api.auth import ensure_first_admin
+from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
 from core.errors import Unavailable
+from core.rebuilding import Rebuilding
 from core.settings import Settings
 from service.migrate import migrate
 from service.night import warn_of_expiry
@@ -23,11 +25,25 @@ async def make_ready(settings: Settings) -> None:
     ensure_ledger_key(settings)
     async with open_archive(settings) as archive:
         try:
-            await prove_store(archive)
-            await warn_of_expiry(archive)
-        except Unavailable as error:
-            log.warning("the store is away; calls will wait in the spool", extra={"facts": {"error": error}})
-        made = await ensure_first_admin(archive.database, utc_now())
+            await _ask_store(archive)
+            await first_account(archive)
+        except Rebuilding as error:
+            log.warning("calls are recorded, everything else waits", extra={"facts": {"error": error}})
+
+
+async def _ask_store(archive: Archive) -> None:
+    try:
+        await prove_store(archive)
+        await warn_of_expiry(archive)
+    except Rebuilding:
+        raise
+    except Unavailable as error:
+        log.warning("the store is away; calls will wait in the spool", extra={"facts": {"error": error}})
+
+
+async def first_account(archive: Archive) -> None:
+    """Where nobody has an account yet, make the first and show its password, this once."""
+    made = await ensure_first_admin(archive.database, utc_now())
     if made is not None:
         name, password = made
         print(

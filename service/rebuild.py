@@ -1,14 +1,16 @@
 """``huiyin rebuild``: the catalogue, links, texts, outcomes, search index, reports, holds and ledger from the store.
 
-    ledger ─▶ settings ─▶ orders ─▶ recordings ─▶ tombstones ─▶ rest ─▶ holds ─▶ missing ─▶ done
+    ledger ─▶ settings ─▶ orders ─▶ recordings ─▶ tombstones ─▶ rest ─▶ holds ─▶ held ─▶ missing ─▶ done
 
 Each step goes through the store in the order of its keys and commits how far it came with what it wrote, so that a
-killed run goes on where it was; memory holds one batch.  Whatever is damaged is named, and the rest comes back.
+killed run goes on where it was; memory holds one batch.  Whatever is damaged is named, and the rest comes back.  Nobody
+else writes meanwhile, nor while a killed run waits to be gone on with (``core.rebuilding``).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -24,10 +26,13 @@ from archive.store import Version
 from archive.trust import verify_heads
 from core import jobs
 from core.errors import Refused
+from core.exclusion import alone
 from core.ledger import Entry, append
 from core.note import VerifierKey
 from core.proofs import tree_size
+from core.rebuilding import KIND
 from core.settings import Settings
+from retention.membership import settle_holds
 from retention.rebuild import (
     CASE_STATES,
     LISTED,
@@ -39,7 +44,7 @@ from retention.rebuild import (
 )
 from service.kinds import FIND_ORDER, TRANSCRIBE
 from service.rebuild_rest import Rest, restore_rest, restore_tombstones
-from service.rebuild_state import State, open_state
+from service.rebuild_state import State, open_state, require_nobody_works
 from workorders.exports import PREFIX as IMPORTS
 from workorders.rebuild import IMPORTED, Rows, import_again, read_import, restore_findings, restore_links
 
@@ -51,6 +56,7 @@ NOT_REBUILT = frozenset(
     }
 )
 BATCH = 32
+ALL_DONE = "done"
 TOLD_EVERY = 1000
 T = TypeVar("T")
 Tell = Callable[[str], None]
@@ -78,17 +84,23 @@ async def rebuild(archive: Archive, settings: Settings, keys: Sequence[VerifierK
         break
     else:
         raise Refused("存储中没有任何对象 / the store holds no objects", remedy="check HUIYIN_STORE_URL")
-    state = await open_state(archive.database, next(iter(STEPS)), archive.clock())
-    work = Rebuild(archive, settings, keys, state, tell)
-    names = list(STEPS)
-    for name in names[names.index(state.step) :]:
-        tell(f"重建 rebuilding: {name}")
-        await STEPS[name](work)
-        state.step, state.cursor = next(iter(names[names.index(name) + 1 :]), name), ""
-        async with archive.database.write() as session:
-            await state.save(session)
-    await _conclude(work, by)
+    async with alone(archive.database, KIND):
+        await require_nobody_works(archive.database, archive.clock())
+        state = await open_state(archive.database, next(iter(STEPS)), archive.clock())
+        work = Rebuild(archive, settings, keys, state, tell)
+        await _go_on(work)
+        await _conclude(work, by)
     return state
+
+
+async def _go_on(work: Rebuild) -> None:
+    names = [*STEPS, ALL_DONE]
+    for name, following in pairwise(names[names.index(work.state.step) :]):
+        work.tell(f"重建 rebuilding: {name}")
+        await STEPS[name](work)
+        work.state.step, work.state.cursor = following, ""
+        async with work.archive.database.write() as session:
+            await work.state.save(session)
 
 
 async def _conclude(work: Rebuild, by: str) -> None:
@@ -221,6 +233,11 @@ async def _holds(work: Rebuild) -> None:
                 await work.state.save(writing)
 
 
+async def _held(work: Rebuild) -> None:
+    """The store and the cases agree: what the ledger's last rows did not tell any more joins its case again."""
+    await settle_holds(work.archive, work.settings)
+
+
 async def _missing(work: Rebuild) -> None:
     """Recordings that the ledger says were sealed, and of which the store holds nothing."""
     async with work.archive.database.read() as session:
@@ -258,5 +275,6 @@ STEPS: dict[str, Callable[[Rebuild], Awaitable[None]]] = {
     "tombstones": _tombstones,
     "rest": _rest,
     "holds": _holds,
+    "held": _held,
     "missing": _missing,
 }

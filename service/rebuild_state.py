@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.rebuild_ledger import Loss
 from core.database import Base, Database
 from core.errors import Refused
+from core.heartbeats import STALE_AFTER, newest
 from core.ids import new_id
 from core.jobs import DONE, RUNNING, JobRow
+from core.rebuilding import KEY, KIND, keep_writers_out
 
-KIND, KEY = "rebuild", "store"
 # Tables that say nothing of evidence: whoever made an account, or looked at an empty house, may still rebuild.
 NOT_EVIDENCE = frozenset({"users", "sessions", "heartbeats", "alerts"})
 LOSSES_KEPT = 1000
@@ -60,6 +61,7 @@ class State:
 async def open_state(database: Database, first_step: str, now: datetime) -> State:
     """The state of a rebuild that was interrupted, or a new one in an empty database; ``Refused`` in any other."""
     async with database.write() as session:
+        await keep_writers_out(session)
         row = await session.scalar(select(JobRow).where(JobRow.kind == KIND, JobRow.key == KEY).with_for_update())
         if row is not None and row.state == RUNNING:
             return _resumed(row.id, row.payload)
@@ -78,6 +80,18 @@ async def open_state(database: Database, first_step: str, now: datetime) -> Stat
         await session.flush()
         await state.save(session)
         return state
+
+
+async def require_nobody_works(database: Database, now: datetime) -> None:
+    """``Refused`` while some process shows that it lives: it would work on half a catalogue."""
+    async with database.read() as session:
+        alive = [beat for beat in (await newest(session)).values() if now - beat.at < STALE_AFTER]
+    if alive:
+        raise Refused(
+            "有进程正在使用这个数据库 / a process works on this database",
+            processes=", ".join(f"{beat.process} on {beat.host} ({beat.pid})" for beat in alive),
+            remedy=f"stop it; if it was killed, wait {STALE_AFTER.seconds} s",
+        )
 
 
 def _resumed(job: UUID, payload: dict[str, Any]) -> State:

@@ -8,12 +8,14 @@ from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
 from core.errors import Unavailable
+from core.rebuilding import refuse_while_rebuilding
 from core.settings import Settings
 
 
 @asynccontextmanager
-async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
-    """The archive on the configured database and store; both are closed at the end."""
+async def open_archive(settings: Settings, *, rebuilding: bool = False) -> AsyncIterator[Archive]:
+    """The archive on the configured database and store; both are closed at the end.  Nobody writes into a database that
+    is being rebuilt, but who is ``rebuilding`` it."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -23,7 +25,7 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
             found=error.strerror,
             remedy="set HUIYIN_DATA_DIR to a directory that can be written",
         ) from error
-    database = Database(settings.database)
+    database = Database(settings.database, before_write=None if rebuilding else refuse_while_rebuilding)
     store = connect_store(settings.store)
     try:
         yield Archive(database=database, store=store, clock=utc_now)

@@ -32,14 +32,16 @@ def a_verifier_key(text: str) -> VerifierKey:
 
 async def run_rebuild(settings: Settings, options: argparse.Namespace) -> int:
     from service.migrate import migrate
+    from service.readiness import first_account
     from service.rebuild import rebuild
     from service.wiring import open_archive
 
     keys = list(options.key) or _own_key(settings)
     await migrate(settings)
     began = time.monotonic()
-    async with open_archive(settings) as archive:
+    async with open_archive(settings, rebuilding=True) as archive:
         state = await rebuild(archive, settings, keys, by="operator", tell=lambda line: print(line, flush=True))
+        await first_account(archive)
     seconds = time.monotonic() - began
     for name, number in sorted(state.counts.items()):
         print(f"  {name}: {number}")

@@ -10,6 +10,7 @@ from core.settings import Settings
 from service.alarms import Alarms
 from service.heartbeat import beating
 from service.processes import stop_signal
+from service.rebuilt import until_rebuilt
 from service.sealer import Sealer
 from service.wiring import open_archive
 
@@ -24,6 +25,7 @@ async def run(settings: Settings) -> None:
     # Recording comes first wherever the two share a core.
     os.nice(NICENESS)
     async with open_archive(settings) as archive:
+        await until_rebuilt(archive.database, stopping)
         alarms = Alarms("sealer", utc_now)
         sealer = Sealer(archive, settings, alarms)
         async with beating(archive.database, "sealer", utc_now, alarms, sealer.figures):

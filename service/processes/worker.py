@@ -8,6 +8,7 @@ from service import worker
 from service.heartbeat import beating
 from service.pipeline import Context
 from service.processes import stop_signal
+from service.rebuilt import until_rebuilt
 from service.store_watch import watching_store
 from service.wiring import open_archive
 from transcription.engine import Transcriber
@@ -22,10 +23,8 @@ async def run(settings: Settings, *, until_idle: bool = False) -> None:
     def transcriber() -> Transcriber:
         return load_transcriber(settings)
 
-    async with (
-        open_archive(settings) as archive,
-        beating(archive.database, "worker", utc_now) as alarms,
-        watching_store(archive, alarms),
-    ):
-        context = Context(archive=archive, settings=settings, transcriber=transcriber)
-        await worker.run(context, stopping.is_set, until_idle=until_idle)
+    async with open_archive(settings) as archive:
+        await until_rebuilt(archive.database, stopping)
+        async with beating(archive.database, "worker", utc_now) as alarms, watching_store(archive, alarms):
+            context = Context(archive=archive, settings=settings, transcriber=transcriber)
+            await worker.run(context, stopping.is_set, until_idle=until_idle)
