@@ -1,8 +1,8 @@
 """Where things lie in the store, and what the objects that explain themselves say.
 
-``recordings/YYYY/MM/DD/<id>/`` holds ``audio.flac``, ``metadata.json``, ``transcript.vN.json`` and, where something
-received could not be read to its end, ``remains/<file>``.  The date is that of the call's start in UTC: a key must
-never depend on a setting.
+``recordings/YYYY/MM/DD/<id>/`` holds ``audio.flac``, ``metadata.json``, ``transcript.vN.json``, what people noted at a
+second as ``comments/<id>.json`` and, where something received could not be read to its end, ``remains/<file>``.  The
+date is that of the call's start in UTC: a key must never depend on a setting.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ TRANSCRIPT_FORMAT = "huiyin-transcript-version/1"
 AUDIO, METADATA, TRANSCRIPT = "audio", "metadata", "transcript"
 # What was received but could not be read to its end: kept as it is, with the recording.
 REMAINS = "remains"
+COMMENT = "comment"
 MEDIA_TYPES = {
     ".flac": "audio/flac",
     ".json": "application/json",
@@ -47,6 +48,10 @@ def transcript_key(recording_id: UUID, started_at: datetime, number: int) -> str
 
 def remains_key(recording_id: UUID, started_at: datetime, file: str) -> str:
     return recording_prefix(recording_id, started_at) + f"remains/{segment(file)}"
+
+
+def comment_key(recording_id: UUID, started_at: datetime, comment_id: UUID) -> str:
+    return recording_prefix(recording_id, started_at) + f"comments/{comment_id}.json"
 
 
 def segment(text: str) -> str:

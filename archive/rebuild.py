@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import layout
 from archive.catalogue import SEALED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
+from archive.comments import Comment, comment_of
 from archive.events import Event
 from archive.house import Archive
 from archive.rebuild_ledger import Loss
 from archive.rebuild_objects import ABSENT, Taken, look_at, named_by, take
 from archive.retrieve import read_verified
 from archive.seal import SYSTEM, NewRecording, NewTurn, mean_confidence, object_facts
-from archive.search import index_turns
+from archive.search_index import index_turns
 from archive.store import Version
 from core.errors import Damaged, NotFound
 from core.ids import time_of
@@ -51,6 +52,7 @@ class Salvage:
     taken: Taken
     events: Sequence[Event]
     texts: list[Text] = field(default_factory=list)
+    comments: Sequence[Comment] = ()
 
     @property
     def losses(self) -> list[Loss]:
@@ -63,6 +65,7 @@ class _Documents:
 
     facts: dict[str, Any] | None = None
     texts: dict[int, list[NewTurn]] = field(default_factory=dict)
+    comments: dict[UUID, Comment] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
 
 
@@ -113,7 +116,7 @@ async def salvage(archive: Archive, prefix: str, listed: Sequence[Version], even
         Text(number, tuple(turns), _text_at(events, number) or recording.sealed_at)
         for number, turns in sorted(read.texts.items())
     ]
-    return Salvage(recording, taken, events, texts)
+    return Salvage(recording, taken, events, texts, list(read.comments.values()))
 
 
 def _elsewhere(prefix: str, events: Sequence[Event]) -> list[Version]:
@@ -130,7 +133,7 @@ async def write(session: AsyncSession, found: Sequence[Salvage], now: datetime) 
     session.add_all([one.recording for one in found])
     await session.flush()
     session.add_all([_call(one.recording) for one in found])
-    session.add_all([row for one in found for row in one.taken.rows])
+    session.add_all([row for one in found for row in (*one.taken.rows, *one.comments)])
     await session.flush()
     await _write_turns(session, [one for one in found if one.texts])
     for one in found:
@@ -183,6 +186,8 @@ def kind_of(key: str) -> str:
     name = key.rpartition("/")[2]
     if "/remains/" in key:
         return layout.REMAINS
+    if "/comments/" in key:
+        return layout.COMMENT
     return {"audio.flac": layout.AUDIO, "metadata.json": layout.METADATA}.get(name, layout.TRANSCRIPT)
 
 
@@ -195,12 +200,15 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
     read = _Documents()
     absent = {loss.subject for loss in taken.losses if loss.found == ABSENT}
     for row in taken.rows:
-        if row.kind not in (layout.METADATA, layout.TRANSCRIPT) or row.key in absent:
+        if row.kind not in (layout.METADATA, layout.TRANSCRIPT, layout.COMMENT) or row.key in absent:
             continue
         try:
             content = json.loads(await read_verified(archive, row))
             if row.kind == layout.METADATA:
                 read.facts = read.facts or content["recording"]
+            elif row.kind == layout.COMMENT:
+                said = comment_of(content)
+                read.comments.setdefault(said.id, said)
             else:
                 read.texts.setdefault(_number(row.key), [NewTurn(**turn) for turn in content["turns"]])
         except (Damaged, NotFound, ValueError, KeyError, TypeError) as error:

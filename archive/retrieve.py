@@ -59,10 +59,12 @@ async def read_object(archive: Archive, object_id: UUID, *, actor: str, purpose:
     return await read_verified(archive, stored)
 
 
-async def fetch_audio(archive: Archive, recording_id: UUID, target: Path) -> None:
-    """A verified copy of a recording's audio at ``target``, read in the name of the system (for transcription)."""
+async def fetch_audio(
+    archive: Archive, recording_id: UUID, target: Path, *, purpose: str = "transcription"
+) -> None:
+    """A verified copy of a recording's audio at ``target``, read in the name of the system."""
     stored = await _audio_object(archive, recording_id)
-    await _record_read(archive, stored, SYSTEM, "transcription")
+    await _record_read(archive, stored, SYSTEM, purpose)
     await _copy(archive, stored, target)
 
 

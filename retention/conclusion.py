@@ -7,9 +7,13 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, Recording, StoredObject
+from archive.comments import Comment
+from archive.drafts import Draft, ListeningPlace
 from archive.pausing import PauseRequest
+from archive.peaks import Waveform
 from archive.seal import object_facts
-from archive.search import remove_turns
+from archive.search_index import remove_turns
+from archive.shares import Share
 from core.ledger import Entry, append
 from retention.certificates import decided
 from retention.disposal import FINISH, SYSTEM, Disposal, move
@@ -41,7 +45,7 @@ async def _remove(session: AsyncSession, rows: Sequence[Concluded]) -> None:
     quiet = {"synchronize_session": False}
     objects = delete(StoredObject).where(StoredObject.recording_id.in_(gone), StoredObject.id.not_in(certificates))
     await session.execute(objects, execution_options=quiet)
-    for table in (Link, LinkQuestion):
+    for table in (Link, LinkQuestion, Waveform, Comment, Draft, ListeningPlace, Share):
         await session.execute(delete(table).where(table.recording_id.in_(gone)), execution_options=quiet)
     # A finding's answer stays for the figures; the sentence that it was read from was speech.
     silent = update(Finding).where(Finding.recording_id.in_(gone)).values(sentence="")

@@ -1,0 +1,158 @@
+"""What the review of a recording takes and answers: waveform, draft, versions, comments, places, checks."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from api.models import Model
+from api.preferences import FASTEST, SLOWEST
+
+LONGEST_TURN = 4000
+Words = Annotated[str, StringConstraints(max_length=LONGEST_TURN)]
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)]
+# The number of a turn, as JSON writes the names of members.
+Ordinal = Annotated[int, Field(ge=0, le=100_000)]
+Millisecond = Annotated[int, Field(ge=0, le=86_400_000)]
+
+
+class WaveformView(Model):
+    """``lanes`` (agent, citizen) in base64: ``per_second`` pairs of minimum and maximum as signed octets."""
+
+    recording_id: UUID
+    duration_ms: int
+    per_second: int
+    lanes: list[str]
+
+
+class DraftChange(Model):
+    """Only the turns that changed; ``null`` takes one out of the draft.  ``base_version`` is the text that they are
+    on top of."""
+
+    base_version: int = Field(ge=1)
+    texts: dict[Ordinal, Words | None] = Field(default={}, max_length=5000)
+    reason: Annotated[str, StringConstraints(max_length=200)] | None = None
+    # Put this in place of a draft on top of an earlier version.
+    rebase: bool = False
+
+
+class DraftView(Model):
+    """The draft of whoever asks; ``base_version`` 0: there is none."""
+
+    recording_id: UUID
+    base_version: int
+    text_version: int
+    texts: dict[int, str]
+    reason: str
+    updated_at: datetime | None
+
+
+class CorrectionRequest(Model):
+    """Each turn that the person vouches for, with its text; empty: nothing was said."""
+
+    base_version: int = Field(ge=1)
+    reason: Said
+    texts: dict[Ordinal, Words] = Field(min_length=1, max_length=5000)
+
+
+class CorrectionAnswer(Model):
+    version: int
+    retain_until: datetime
+
+
+class VersionView(Model):
+    """One sealed text.  ``replaces`` is the SHA-256 of the one before."""
+
+    number: int
+    author: str
+    reason: str
+    sealed_at: datetime
+    sha256: str
+    replaces: str | None
+
+
+class VersionList(Model):
+    items: list[VersionView]
+
+
+class PieceView(Model):
+    kind: Literal["same", "added", "removed"]
+    text: str
+
+
+class TurnDifference(Model):
+    ordinal: int
+    party: str
+    start_ms: int
+    pieces: list[PieceView]
+
+
+class VersionDifference(Model):
+    """What became of version ``old`` in version ``new``; only the turns that differ."""
+
+    old: int
+    new: int
+    turns: list[TurnDifference]
+
+
+class DifferenceQuery(Model):
+    against: int = Field(ge=1)
+
+
+class CommentRequest(Model):
+    at_ms: Millisecond
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+class CommentView(Model):
+    id: UUID
+    at_ms: int
+    text: str
+    by: str
+    at: datetime
+
+
+class CommentList(Model):
+    items: list[CommentView]
+
+
+class PlaceBody(Model):
+    """Where the person stopped listening."""
+
+    position_ms: Millisecond
+
+
+class PreferencesBody(Model):
+    """Only what is to change."""
+
+    single_keys: bool | None = None
+    skip_silence: bool | None = None
+    follow: bool | None = None
+    speed: float | None = Field(default=None, ge=SLOWEST, le=FASTEST)
+
+
+class PreferencesView(Model):
+    single_keys: bool
+    skip_silence: bool
+    follow: bool
+    speed: float
+
+
+class FaultView(Model):
+    key: str
+    what: str
+    expected: str
+    found: str
+
+
+class CheckView(Model):
+    """The recording compared now, to its last byte, with what was sealed."""
+
+    recording_id: UUID
+    checked_at: datetime
+    sound: bool
+    objects: int
+    bytes: int
+    faults: list[FaultView]
+    words: str

@@ -1,0 +1,149 @@
+"""A link under which somebody without an account hears one recording, for a while.
+
+The token is 256 random bits and is known only to whoever got the link: the table has its SHA-256.  Every opening and
+every listening is a row of the ledger that names the link, so that each link has a log of its own.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, Text, Uuid, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from archive.catalogue import KEPT, Recording
+from core import ledger
+from core.database import Base, UtcDateTime
+from core.errors import Conflict, NotFound, Refused
+from core.ids import new_id
+
+LONGEST = timedelta(days=30)
+MADE, REVOKED, OPENED, HEARD = "share made", "share revoked", "share opened", "share heard"
+ACCESSES = (OPENED, HEARD)
+
+
+class Share(Base):
+    """One link to one recording."""
+
+    __tablename__ = "shares"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    made_by: Mapped[str] = mapped_column(String(120))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_by: Mapped[str] = mapped_column(String(120), default="")
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def opens(self, now: datetime) -> bool:
+        """Whether the link still leads anywhere."""
+        return self.revoked_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True)
+class NewShare:
+    """A fresh link: its token is shown here and never again."""
+
+    share: Share
+    token: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """Somebody used a link: what he did, when, from which address."""
+
+    what: str
+    at: datetime
+    address: str
+
+
+async def make_share(
+    session: AsyncSession, recording_id: UUID, *, purpose: str, lasts: timedelta, by: str, now: datetime
+) -> NewShare:
+    """Make a link, in the caller's transaction; ``Refused`` without a purpose or for longer than ``LONGEST``."""
+    if not purpose.strip():
+        raise Refused("请写明用途 / a share needs a purpose", recording=recording_id)
+    if not timedelta(0) < lasts <= LONGEST:
+        raise Refused("分享时长超出允许范围 / out of range", expected=f"at most {LONGEST.days} days")
+    recording = await session.get(Recording, recording_id, with_for_update=True)
+    if recording is None:
+        raise NotFound("no such recording", recording=recording_id)
+    if recording.life != KEPT:
+        raise Conflict("this recording has been disposed of", recording=recording_id)
+    token = secrets.token_urlsafe(32)
+    row = Share(
+        id=new_id(),
+        recording_id=recording_id,
+        token_sha256=_digest(token),
+        purpose=purpose.strip(),
+        made_by=by,
+        made_at=now,
+        expires_at=now + lasts,
+    )
+    session.add(row)
+    facts = {"share": str(row.id), "purpose": row.purpose, "expires_at": row.expires_at.isoformat()}
+    await ledger.append(session, ledger.Entry(MADE, by, str(recording_id), facts), now)
+    return NewShare(row, token)
+
+
+async def revoke_share(session: AsyncSession, recording_id: UUID, share_id: UUID, *, by: str, now: datetime) -> Share:
+    """End a link at once; one that was ended before stays as it is.  ``NotFound`` for no such link."""
+    row = await session.get(Share, share_id, with_for_update=True)
+    if row is None or row.recording_id != recording_id:
+        raise NotFound("no such share", share=share_id)
+    if row.revoked_at is None:
+        row.revoked_at, row.revoked_by = now, by
+        await ledger.append(session, ledger.Entry(REVOKED, by, str(recording_id), {"share": str(share_id)}), now)
+    return row
+
+
+async def open_share(session: AsyncSession, token: str, *, now: datetime) -> Share:
+    """The link of this token; ``NotFound`` for a wrong, expired or revoked one alike."""
+    row = await session.scalar(select(Share).where(Share.token_sha256 == _digest(token)))
+    if row is None or not row.opens(now):
+        raise NotFound("链接无效或已过期 / this link is wrong or has expired")
+    return row
+
+
+async def note_access(session: AsyncSession, share: Share, what: str, *, address: str, now: datetime) -> None:
+    """Write into the ledger that the link was used, before anything is shown."""
+    facts = {"share": str(share.id), "address": address[:45]}
+    await ledger.append(session, ledger.Entry(what, actor_of(share), str(share.recording_id), facts), now)
+
+
+def actor_of(share: Share) -> str:
+    """Whom the ledger names: nobody is logged in, so the link itself."""
+    return f"share {share.id}"
+
+
+async def shares_of(session: AsyncSession, recording_id: UUID) -> list[Share]:
+    """A recording's links, newest first."""
+    query = select(Share).where(Share.recording_id == recording_id).order_by(Share.made_at.desc())
+    return list(await session.scalars(query))
+
+
+async def accesses_of(session: AsyncSession, recording_id: UUID) -> dict[UUID, list[Access]]:
+    """Who used each of a recording's links, oldest first."""
+    rows: Sequence[ledger.LedgerRow] = (
+        await session.scalars(
+            select(ledger.LedgerRow)
+            .where(ledger.LedgerRow.subject == str(recording_id), ledger.LedgerRow.kind.in_(ACCESSES))
+            .order_by(ledger.LedgerRow.seq)
+        )
+    ).all()
+    found: dict[UUID, list[Access]] = {}
+    for row in rows:
+        facts = json.loads(row.leaf)["facts"]
+        found.setdefault(UUID(facts["share"]), []).append(Access(row.kind, row.at, facts["address"]))
+    return found
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
