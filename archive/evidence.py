@@ -4,7 +4,7 @@ Whoever holds the verifier key can check it without us: hash each leaf, climb it
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from archive.catalogue import Recording
-from archive.heads import newest_head, sign_head
+from archive.heads import newest_head, sign_head, unsigned
 from archive.house import Archive
 from core.errors import NotFound
 from core.ledger import LedgerRow
 from core.merkle import leaf_hash, root_from_inclusion
 from core.note import Checkpoint, SigningKey, VerifierKey, open_note
-from core.proofs import LedgerHashes, inclusion
+from core.proofs import RememberedHashes, inclusion
 
 FORMAT = "huiyin-proof/1"
 
@@ -42,22 +42,41 @@ async def recording_proof(
 
 async def proof_under(archive: Archive, recording_id: UUID, note: str, verifier: VerifierKey) -> dict[str, Any]:
     """What the ledger said of a recording when this head (a signed note of ours) was signed."""
-    size = Checkpoint.parse(note.rpartition("\n\n")[0] + "\n").size
-    async with archive.database.read() as session:
-        query = select(LedgerRow).where(LedgerRow.subject == str(recording_id), LedgerRow.seq < size)
-        rows = list(await session.scalars(query.order_by(LedgerRow.seq)))
-        hashes = LedgerHashes(session)
-        entries = [
-            {"index": row.seq, "leaf": row.leaf, "path": [_text(one) for one in await inclusion(hashes, row.seq, size)]}
-            for row in rows
-        ]
-    return {
-        "format": FORMAT,
-        "recording": str(recording_id),
-        "head": note,
-        "verifier_key": str(verifier),
-        "entries": entries,
-    }
+    return (await Proofs(archive, note, verifier).about([str(recording_id)]))[str(recording_id)]
+
+
+class Proofs:
+    """Proofs under one signed head, of many subjects at a time."""
+
+    def __init__(self, archive: Archive, note: str, verifier: VerifierKey) -> None:
+        self._archive, self._note, self._verifier = archive, note, verifier
+        self.size = unsigned(note).size
+        self._hashes = RememberedHashes(archive.database, self.size)
+
+    async def about(self, subjects: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the ledger said of each subject, with the audit path of every row."""
+        query = select(LedgerRow.seq, LedgerRow.subject, LedgerRow.leaf)
+        query = query.where(LedgerRow.subject.in_(subjects), LedgerRow.seq < self.size).order_by(LedgerRow.seq)
+        async with self._archive.database.read() as session:
+            rows = (await session.execute(query)).all()
+        entries: dict[str, list[dict[str, Any]]] = {subject: [] for subject in subjects}
+        for index, subject, leaf in rows:
+            entries[subject].append(await self.entry(index, leaf))
+        return {
+            subject: {
+                "format": FORMAT,
+                "recording": subject,
+                "head": self._note,
+                "verifier_key": str(self._verifier),
+                "entries": told,
+            }
+            for subject, told in entries.items()
+        }
+
+    async def entry(self, index: int, leaf: str) -> dict[str, Any]:
+        """One row with its audit path."""
+        path = await inclusion(self._hashes, index, self.size)
+        return {"index": index, "leaf": leaf, "path": [_text(one) for one in path]}
 
 
 def check_proof(proof: Mapping[str, Any], key: VerifierKey) -> Checkpoint:

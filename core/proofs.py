@@ -3,15 +3,20 @@
 Written against ``Hashes``, so that the same code answers from the database and, for measuring, from computed leaves.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import Database
 from core.errors import NotFound
 from core.ledger import NODE_LEVELS, LedgerNode, LedgerRow
 from core.merkle import consistency_ranges, fold, inclusion_ranges, leaf_hash, node_hash, perfect_parts
+
+
+BLOCK = 256
 
 
 class Hashes(Protocol):
@@ -39,6 +44,35 @@ class LedgerHashes:
             found = list(await self._session.scalars(nodes.order_by(LedgerNode.index)))
         if len(found) != count:
             raise NotFound("the ledger has no such rows", level=level, first=first, expected=count, found=len(found))
+        return found
+
+
+class RememberedHashes:
+    """The hashes of the first ``size`` rows, read in blocks of 256 and kept: for many proofs under one head, whose rows
+    are neighbours.  What a signed head covers never changes, so a block that is full need never be read again."""
+
+    def __init__(self, database: Database, size: int, *, most: int = 1024) -> None:
+        self._database, self._size, self._most = database, size, most
+        self._blocks: OrderedDict[tuple[int, int], Sequence[bytes]] = OrderedDict()
+
+    async def read(self, level: int, first: int, count: int) -> Sequence[bytes]:
+        start = first % BLOCK
+        found = (await self._block(level, first // BLOCK))[start : start + count]
+        if len(found) != count:
+            raise NotFound("the ledger has no such rows", level=level, first=first, expected=count, found=len(found))
+        return found
+
+    async def _block(self, level: int, number: int) -> Sequence[bytes]:
+        known = self._blocks.get((level, number))
+        if known is not None:
+            self._blocks.move_to_end((level, number))
+            return known
+        there = max(0, min(BLOCK, (self._size >> level) - number * BLOCK))
+        async with self._database.read() as session:
+            found = await LedgerHashes(session).read(level, number * BLOCK, there)
+        self._blocks[level, number] = found
+        if len(self._blocks) > self._most:
+            self._blocks.popitem(last=False)
         return found
 
 

@@ -1,26 +1,41 @@
-"""One recording into the bag: what was sealed, byte for byte, and what we say about it."""
+"""Recordings into the bag: what was sealed, byte for byte, and what we say about it.
 
+A chunk of recordings is asked for in a few queries, then copied several files at a time.
+"""
+
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from archive import layout
-from archive.catalogue import Recording, StoredObject
-from archive.evidence import proof_under
+from archive.catalogue import KEPT, Recording, StoredObject
+from archive.evidence import Proofs
 from archive.house import Archive
-from core.errors import Damaged
-from core.note import VerifierKey
+from core.errors import Damaged, Refused
 from retention.handover.describing import describe
 from retention.handover.journal import Written
 from retention.handover.pages import recording_page
 from retention.handover.proving import sealed_objects
-from retention.handover.tables import Export
 from retention.handover.vcon import Files, vcon
 from retention.handover.writing import Payload
+
+Stored = Mapping[tuple[str, str], StoredObject]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A recording with everything of it that is handed over but its objects' bytes."""
+
+    recording: Recording
+    record: Mapping[str, Any]
+    proof: Mapping[str, Any]
+    objects: Sequence[StoredObject]
 
 
 @dataclass(frozen=True)
@@ -29,35 +44,47 @@ class Copier:
 
     archive: Archive
     payload: Payload
-    export: Export
-    verifier: VerifierKey
-    timezone: Any
+    proofs: Proofs
+    timezone: ZoneInfo
 
-    async def copy(self, recording_id: UUID) -> None:
-        """Every sealed object, then proof, catalogue record, vCon and page.  ``Damaged`` names what is not genuine."""
-        recording, record, stored = await self._load(recording_id)
-        proof = await proof_under(self.archive, recording_id, self.export.head, self.verifier)
-        written = [
-            (stored_object.kind, await self.payload.copy(self.archive, stored_object, f"data/{stored_object.key}"))
-            for stored_object in _chosen(proof, stored)
-        ]
-        prefix = f"data/{layout.recording_prefix(recording.id, recording.started_at)}"
-        await self.payload.write(f"{prefix}proof.json", layout.document(proof))
-        await self.payload.write(f"{prefix}record.json", layout.document(record))
-        await self.payload.write(f"{prefix}vcon.json", layout.document(vcon(recording, _files(prefix, written))))
-        turns = self._newest_turns([one for kind, one in written if kind == layout.TRANSCRIPT])
-        names = [one.path.removeprefix(prefix) for _, one in written if one.path.startswith(prefix)]
-        page = recording_page(recording, record, turns, names, self.timezone)
-        await self.payload.write(f"{prefix}index.html", page.encode())
+    async def copy(self, recordings: Sequence[UUID]) -> None:
+        """Every sealed object, then proof, catalogue record, vCon and page.  ``Damaged`` names what is not genuine,
+        ``Refused`` what is being disposed of; the others are copied first."""
+        loaded = await self._load(recordings)
+        done = await asyncio.gather(*(self._copy(one) for one in loaded), return_exceptions=True)
+        for result in done:
+            if result is not None:
+                raise result
 
-    async def _load(
-        self, recording_id: UUID
-    ) -> tuple[Recording, dict[str, Any], Mapping[tuple[str, str], StoredObject]]:
+    async def _copy(self, one: _Loaded) -> None:
+        recording, prefix = one.recording, f"data/{layout.recording_prefix(one.recording.id, one.recording.started_at)}"
+        copies = await asyncio.gather(
+            *(self.payload.copy(self.archive, stored, f"data/{stored.key}") for stored in one.objects)
+        )
+        written = [(stored.kind, copy) for stored, copy in zip(one.objects, copies, strict=True)]
+        turns = self._newest_turns([copy for kind, copy in written if kind == layout.TRANSCRIPT])
+        names = [copy.path.removeprefix(prefix) for copy in copies if copy.path.startswith(prefix)]
+        page = recording_page(recording, one.record, turns, names, self.timezone)
+        documents = {"proof": one.proof, "record": one.record, "vcon": vcon(recording, _files(prefix, written))}
+        made = {f"{prefix}{name}.json": layout.document(content) for name, content in documents.items()}
+        await self.payload.write_all({**made, f"{prefix}index.html": page.encode()})
+
+    async def _load(self, identifiers: Sequence[UUID]) -> list[_Loaded]:
         async with self.archive.database.read() as session:
-            recording = await session.get_one(Recording, recording_id)
-            record = await describe(session, recording)
-            rows = await session.scalars(select(StoredObject).where(StoredObject.recording_id == recording_id))
-            return recording, record, {(row.key, row.version_id): row for row in rows}
+            rows = list(await session.scalars(select(Recording).where(Recording.id.in_(identifiers))))
+            records = await describe(session, rows)
+            objects = await session.scalars(select(StoredObject).where(StoredObject.recording_id.in_(identifiers)))
+            stored: dict[UUID, dict[tuple[str, str], StoredObject]] = {identifier: {} for identifier in identifiers}
+            for row in objects:
+                assert row.recording_id
+                stored[row.recording_id][row.key, row.version_id] = row
+        for recording in rows:
+            _require_kept(recording)
+        proofs = await self.proofs.about([str(identifier) for identifier in identifiers])
+        return [
+            _Loaded(row, records[row.id], proofs[str(row.id)], _chosen(proofs[str(row.id)], stored[row.id]))
+            for row in rows
+        ]
 
     def _newest_turns(self, transcripts: list[Written]) -> list[dict[str, Any]]:
         if not transcripts:
@@ -67,7 +94,16 @@ class Copier:
         return list(content["turns"])
 
 
-def _chosen(proof: Mapping[str, Any], stored: Mapping[tuple[str, str], StoredObject]) -> list[StoredObject]:
+def _require_kept(recording: Recording) -> None:
+    if recording.life != KEPT:
+        raise Refused(
+            "录音已进入处置，不能移交 / a recording of this export is being disposed of",
+            recording=recording.id,
+            remedy="ask for a new export, which will not list it",
+        )
+
+
+def _chosen(proof: Mapping[str, Any], stored: Stored) -> list[StoredObject]:
     """The objects that the ledger names, so that the bag holds what its proofs say, no more and no less."""
     chosen = []
     for key, said in sealed_objects(proof).items():

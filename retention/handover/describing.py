@@ -1,11 +1,11 @@
 """What the catalogue says of a recording beside its sealed objects, unmasked: a handover is to the data's owner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect, select
+from sqlalchemy import ColumnElement, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Recording
@@ -27,17 +27,30 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-async def describe(session: AsyncSession, recording: Recording) -> dict[str, Any]:
-    """Catalogue row, links to orders, findings and requests to pause."""
+async def describe(session: AsyncSession, recordings: Sequence[Recording]) -> Mapping[UUID, dict[str, Any]]:
+    """Catalogue row, links to orders, findings and requests to pause of each recording, by its identifier."""
+    identifiers = [recording.id for recording in recordings]
+    parts = {
+        "links": await _rows(session, Link, Link.recording_id.in_(identifiers)),
+        "findings": await _rows(session, Finding, Finding.recording_id.in_(identifiers)),
+        "pauses": await _rows(session, PauseRequest, PauseRequest.recording_id.in_(identifiers)),
+    }
     return {
-        "format": FORMAT,
-        "recording": columns(recording),
-        "links": await _rows(session, Link, Link.recording_id == recording.id),
-        "findings": await _rows(session, Finding, Finding.recording_id == recording.id),
-        "pauses": await _rows(session, PauseRequest, PauseRequest.recording_id == recording.id),
+        recording.id: {
+            "format": FORMAT,
+            "recording": columns(recording),
+            **{name: found.get(str(recording.id), []) for name, found in parts.items()},
+        }
+        for recording in recordings
     }
 
 
-async def _rows(session: AsyncSession, table: type[Base], wanted: Any) -> Sequence[dict[str, Any]]:
-    found = await session.scalars(select(table).where(wanted))
-    return sorted((columns(row) for row in found), key=lambda row: str(row["id"]))
+async def _rows(
+    session: AsyncSession, table: type[Base], wanted: ColumnElement[bool]
+) -> Mapping[str, list[dict[str, Any]]]:
+    """Rows by their recording, in the order of their identifiers."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = [columns(row) for row in await session.scalars(select(table).where(wanted))]
+    for row in sorted(rows, key=lambda row: str(row["id"])):
+        found.setdefault(row["recording_id"], []).append(row)
+    return found

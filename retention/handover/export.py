@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import select
 
 from archive.catalogue import Recording
+from archive.evidence import Proofs
 from archive.house import Archive
 from core.errors import Conflict
 from core.ledger import Entry, append
@@ -33,7 +35,9 @@ from retention.handover.tables import DONE, Export, ExportItem
 from retention.handover.writing import Counts, Payload
 from retention.handover.zipping import zip_bag
 
-BATCH = 20
+# Recordings that are asked for and copied together.
+CHUNK = 20
+DAYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,13 @@ async def _write(
     scope, zone = Scope.from_json(export.scope), settings.timezone
     with Journal(bag.parent / "journal.db") as journal:
         payload = Payload(bag, journal, Counts())
-        copier = Copier(archive, payload, export, key.verifier, zone)
-        async for place, recording_id in _items(archive, export.id):
-            await copier.copy(recording_id)
-            if place % BATCH == 0 or place == export.recordings:
-                await _note_progress(archive, export.id, place, payload.counts.octets)
-                on_progress(Progress(place, export.recordings, payload.counts.octets, payload.counts.reused))
+        proofs = Proofs(archive, export.head, key.verifier)
+        copier, place = Copier(archive, payload, proofs, zone), 0
+        async for chunk in _chunks(archive, export.id):
+            await copier.copy(chunk)
+            place += len(chunk)
+            await _note_progress(archive, export.id, place, payload.counts.octets)
+            on_progress(Progress(place, export.recordings, payload.counts.octets, payload.counts.reused))
         others = [*await write_orders(archive, payload, export, scope, zone)]
         others += await write_reports(archive, payload, scope)
         await write_ledger(archive, payload, export, key.verifier, whole=scope.kind == ALL)
@@ -139,20 +144,17 @@ def _seal_bag(bag: Path) -> None:
     validate(bag)
 
 
-async def _items(archive: Archive, export_id: UUID) -> AsyncIterator[tuple[int, UUID]]:
-    """The recordings of an export, in order, with their place from 1."""
-    place = 0
-    while True:
+async def _chunks(archive: Archive, export_id: UUID, size: int = CHUNK) -> AsyncIterator[list[UUID]]:
+    """The recordings of an export, in order."""
+    for place in count(0, size):
         query = select(ExportItem.recording_id).where(
-            ExportItem.export_id == export_id, ExportItem.ordinal >= place, ExportItem.ordinal < place + 1000
+            ExportItem.export_id == export_id, ExportItem.ordinal >= place, ExportItem.ordinal < place + size
         )
         async with archive.database.read() as session:
-            batch = list(await session.scalars(query.order_by(ExportItem.ordinal)))
-        if not batch:
+            chunk = list(await session.scalars(query.order_by(ExportItem.ordinal)))
+        if not chunk:
             return
-        for recording_id in batch:
-            place += 1
-            yield place, recording_id
+        yield chunk
 
 
 async def _write_index(
@@ -169,15 +171,17 @@ async def _write_index(
 async def _by_day(archive: Archive, export_id: UUID, settings: Settings) -> AsyncIterator[tuple[date, list[Recording]]]:
     """The list is in order of time, so a day's recordings follow each other."""
     day, recordings = None, list[Recording]()
-    async for _, recording_id in _items(archive, export_id):
+    async for chunk in _chunks(archive, export_id, DAYS_AT_ONCE):
         async with archive.database.read() as session:
-            recording = await session.get_one(Recording, recording_id)
-        found = pages.local_day(recording.started_at, settings.timezone)
-        if day is not None and found != day:
-            yield day, recordings
-            recordings = []
-        day = found
-        recordings.append(recording)
+            rows = await session.scalars(select(Recording).where(Recording.id.in_(chunk)))
+            found = {row.id: row for row in rows}
+        for recording in (found[identifier] for identifier in chunk):
+            its_day = pages.local_day(recording.started_at, settings.timezone)
+            if day is not None and its_day != day:
+                yield day, recordings
+                recordings = []
+            day = its_day
+            recordings.append(recording)
     if day is not None:
         yield day, recordings
 

@@ -155,6 +155,9 @@ class Ill:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
+    def local_path(self, key: str, version_id: str) -> None:
+        return None
+
     async def read(self, key: str, version_id: str, **span: Any) -> AsyncIterator[bytes]:
         self.reads.append(key)
         async for chunk in self.store.read(key, version_id, **span):
