@@ -8,20 +8,29 @@ after which locks look passed.  A clock that comes back is noticed by a high-wat
 Against administrators use an S3 store run by someone else; alterations are found by hash and ledger in any case.
 """
 
-import fcntl
-import hashlib
-import json
+import dataclasses
 import logging
-import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from archive.local_files import (
+    chunks,
+    copy,
+    exclusively,
+    make_directories,
+    read_version,
+    remove_empty,
+    replace,
+    sync_directory,
+    versions_in,
+    walk,
+    write_lock,
+)
 from archive.lock import (
     parse_moment,
     require_free,
@@ -33,19 +42,32 @@ from archive.lock import (
     round_up,
 )
 from archive.self_test import UNDELETED, UNSHORTENED, Attacks, attack_probe
-from archive.store import Version
+from archive.store import Version, Write
 from archive.threads import Threads
 from core.clock import Clock, utc_now
-from core.errors import Damaged, NotFound, Refused, Unavailable
+from core.disk import sync_around
+from core.errors import Damaged, HuiyinError, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CHUNK = 1 << 18
 # The clock may step back this much (time servers do that) before deletions are refused.
 CLOCK_TOLERANCE = timedelta(seconds=5)
 MARK_EVERY = timedelta(seconds=60)
 LEFTOVER_SECONDS = 24 * 3600.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Coming:
+    """A version that is written, and not in its place yet."""
+
+    incoming: Path
+    directory: Path
+    version: Version
+
+    @property
+    def place(self) -> Path:
+        return self.directory / f"@{self.version.version_id}"
 
 
 class LocalStore:
@@ -63,25 +85,32 @@ class LocalStore:
         directory = self._key_directory(key)
         return await self._do(lambda: self._put(directory, key, content, sha256, lock_until))
 
+    async def put_all(self, writes: Sequence[Write]) -> list[Version]:
+        return await self._do(lambda: self._put_all(writes))
+
     async def head(self, key: str, version_id: str) -> Version:
         place = self._place(key, version_id)
-        return await self._do(lambda: _read_version(place, key))
+        return await self._do(lambda: read_version(place, key))
 
     async def read(
         self, key: str, version_id: str, *, start: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
         place = self._place(key, version_id)
         await self.head(key, version_id)
-        async for chunks in self._threads.batches(_chunks(place / "data", start, length), 1):
-            for chunk in chunks:
+        async for batch in self._threads.batches(chunks(place / "data", start, length), 1):
+            for chunk in batch:
                 yield chunk
 
     async def list_versions(self, prefix: str) -> AsyncIterator[Version]:
         start = require_prefix(prefix).rpartition("/")[0]
         top = self.root / "objects" / start
-        async for versions in self._threads.batches(_walk(top, f"{start}/" if start else "", prefix), 100):
+        async for versions in self._threads.batches(walk(top, f"{start}/" if start else "", prefix), 100):
             for version in versions:
                 yield version
+
+    async def versions_of(self, key: str) -> list[Version]:
+        directory = self._key_directory(key)
+        return await self._do(lambda: list(versions_in(directory, key)))
 
     async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
         place = self._place(key, version_id)
@@ -92,8 +121,12 @@ class LocalStore:
         return await self._do(lambda: self._hold(place, key, on))
 
     async def delete_version(self, key: str, version_id: str) -> None:
-        place = self._place(key, version_id)
-        await self._do(lambda: self._delete(place, key))
+        (refusal,) = await self.delete_all([(key, version_id)])
+        if refusal is not None:
+            raise refusal
+
+    async def delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
+        return await self._do(lambda: self._delete_all(versions))
 
     def local_path(self, key: str, version_id: str) -> Path | None:
         return self._place(key, version_id) / "data"
@@ -131,7 +164,7 @@ class LocalStore:
     def _prepare(self) -> None:
         for name in ("objects", "incoming", "trash"):
             (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o750)
-        _sync_directory(self.root)
+        sync_directory(self.root)
         now = time.time()
         for name in ("incoming", "trash"):
             for leftover in (self.root / name).iterdir():
@@ -141,43 +174,97 @@ class LocalStore:
 
     def _put(self, directory: Path, key: str, content: bytes | Path, sha256: str, lock_until: datetime) -> Version:
         now, _ = self._time()
-        date = require_lock(lock_until, now)
-        version_id = f"{int(now.timestamp() * 1_000_000):016x}-{secrets.token_hex(16)}"
-        incoming = self.root / "incoming" / version_id
-        incoming.mkdir(parents=True)
+        coming = self._coming(directory, Version(key, "", 0, sha256, require_lock(lock_until, now)), now)
         try:
-            size = _copy(content, incoming / "data", key, sha256)
-            _write_lock(incoming, size, sha256, date, held=False)
-            _sync_directory(incoming)
-            _make_directories(directory, self.root)
-            place = directory / f"@{version_id}"
-            incoming.rename(place)
+            written = self._write(coming, content, sync=True)
+            sync_directory(coming.incoming)
+            make_directories(directory, self.root)
+            self._appear(coming)
         except BaseException:
-            shutil.rmtree(incoming, ignore_errors=True)
+            shutil.rmtree(coming.incoming, ignore_errors=True)
             raise
-        _sync_directory(directory)
-        written = _read_version(place, key)
-        if written != Version(key, version_id, size, sha256, date):
-            raise Damaged("the local store did not keep what was written", key=key, version=version_id)
-        return written
+        sync_directory(directory)
+        return _require_written(coming, written)
+
+    def _put_all(self, writes: Sequence[Write]) -> list[Version]:
+        """As one ``_put`` after the other, with one sync before any of them appears and one after."""
+        now, _ = self._time()
+        places = [(self._key_directory(each.key), require_lock(each.lock_until, now)) for each in writes]
+        all_coming = [
+            self._coming(directory, Version(write.key, "", 0, write.sha256, date), now)
+            for write, (directory, date) in zip(writes, places, strict=True)
+        ]
+        try:
+            sizes = [
+                self._write(coming, write.content, sync=False) for coming, write in zip(all_coming, writes, strict=True)
+            ]
+            sync_around(self.root)
+            for coming in all_coming:
+                make_directories(coming.directory, self.root, sync=False)
+                self._appear(coming)
+        except BaseException:
+            for coming in all_coming:
+                shutil.rmtree(coming.incoming, ignore_errors=True)
+            raise
+        finally:
+            sync_around(self.root)
+        return [_require_written(coming, size) for coming, size in zip(all_coming, sizes, strict=True)]
+
+    def _coming(self, directory: Path, asked: Version, now: datetime) -> Coming:
+        version_id = f"{int(now.timestamp() * 1_000_000):016x}-{secrets.token_hex(16)}"
+        return Coming(self.root / "incoming" / version_id, directory, dataclasses.replace(asked, version_id=version_id))
+
+    def _write(self, coming: Coming, content: bytes | Path, *, sync: bool) -> int:
+        """Bytes and lock, beside the place where they will appear; returns the size."""
+        asked = coming.version
+        coming.incoming.mkdir(parents=True)
+        size = copy(content, coming.incoming / "data", asked.key, asked.sha256, sync=sync)
+        write_lock(coming.incoming, size, asked.sha256, asked.lock_until, held=False, sync=sync)
+        return size
+
+    def _appear(self, coming: Coming) -> None:
+        coming.incoming.rename(coming.place)
 
     def _lengthen(self, place: Path, key: str, until: datetime) -> Version:
-        with _exclusively(place, key) as version:
+        with exclusively(place, key) as version:
             date = require_later(key, version.lock_until, until)
             if date != version.lock_until:
-                _write_lock(place, version.size, version.sha256, date, version.held)
-                _sync_directory(place)
-        return _read_version(place, key)
+                write_lock(place, version.size, version.sha256, date, version.held)
+                sync_directory(place)
+        return read_version(place, key)
 
     def _hold(self, place: Path, key: str, on: bool) -> Version:
-        with _exclusively(place, key) as version:
-            _write_lock(place, version.size, version.sha256, version.lock_until, on)
-            _sync_directory(place)
-        return _read_version(place, key)
+        with exclusively(place, key) as version:
+            write_lock(place, version.size, version.sha256, version.lock_until, on)
+            sync_directory(place)
+        return read_version(place, key)
 
-    def _delete(self, place: Path, key: str) -> None:
-        now, mark = self._time()
-        with _exclusively(place, key) as version:
+    def _delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
+        """Each leaves the store by one rename; all of that is on the disk before any bytes are removed."""
+        moment, buried = self._time(), list[tuple[Path, Path]]()
+        try:
+            found = [self._bury_or_refuse(key, version_id, moment, buried) for key, version_id in versions]
+        finally:
+            if buried:
+                sync_around(self.root)
+        for grave, directory in buried:
+            shutil.rmtree(grave, ignore_errors=True)
+            remove_empty(directory, self.root / "objects")
+        return found
+
+    def _bury_or_refuse(
+        self, key: str, version_id: str, moment: tuple[datetime, datetime], buried: list[tuple[Path, Path]]
+    ) -> HuiyinError | None:
+        try:
+            place = self._place(key, version_id)
+            buried.append((self._bury(place, key, *moment), place.parent))
+        except HuiyinError as error:
+            return error
+        return None
+
+    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> Path:
+        """Where a version went, out of the store; ``Refused`` under a lock or a hold."""
+        with exclusively(place, key) as version:
             require_free(key, version.lock_until, version.held, now)
             if now < mark - CLOCK_TOLERANCE:
                 raise Refused(
@@ -188,9 +275,7 @@ class LocalStore:
                 )
             grave = self.root / "trash" / place.name.lstrip("@")
             place.rename(grave)
-            _sync_directory(place.parent)
-        shutil.rmtree(grave, ignore_errors=True)
-        _remove_empty(place.parent, self.root / "objects")
+        return grave
 
     @property
     def _mark(self) -> Path:
@@ -206,153 +291,15 @@ class LocalStore:
         if now < mark - CLOCK_TOLERANCE:
             log.warning("the clock has gone back", extra={"facts": {"now": now, "seen_before": mark}})
         if now > mark + MARK_EVERY:
-            _replace(self._mark, round_up(now).isoformat().encode("ascii"))
+            replace(self._mark, round_up(now).isoformat().encode("ascii"))
         return now, mark
 
 
-def _read_version(place: Path, key: str) -> Version:
-    """The facts of a version; ``Damaged`` when its bytes are gone or of another length."""
-    try:
-        facts = json.loads((place / "lock.json").read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound("no such version", key=key, version=place.name.lstrip("@")) from None
-    except ValueError as error:
-        raise Damaged("a lock file is unreadable", key=key, version=place.name.lstrip("@")) from error
-    found = (place / "data").stat().st_size if (place / "data").is_file() else -1
-    if found != facts["size"]:
+def _require_written(coming: Coming, size: int) -> Version:
+    """What stands in its place now; ``Damaged`` unless it is what was asked."""
+    written = read_version(coming.place, coming.version.key)
+    if written != dataclasses.replace(coming.version, size=size):
         raise Damaged(
-            "an object has the wrong length",
-            key=key,
-            version=place.name.lstrip("@"),
-            expected=facts["size"],
-            found=found,
+            "the local store did not keep what was written", key=written.key, version=coming.version.version_id
         )
-    until = parse_moment(facts["lock_until"]) if facts["lock_until"] else None
-    return Version(key, place.name.lstrip("@"), facts["size"], facts["sha256"], until, facts["held"])
-
-
-def _list_version(place: Path, key: str) -> Version:
-    """As ``_read_version``, but one damaged version must not hide the others: its hash is then empty, and what can be
-    read of its lock is told."""
-    try:
-        return _read_version(place, key)
-    except Damaged:
-        pass
-    try:
-        facts = json.loads((place / "lock.json").read_bytes())
-        until = parse_moment(facts["lock_until"]) if facts["lock_until"] else None
-        return Version(key, place.name.lstrip("@"), facts["size"], "", until, facts["held"])
-    except (ValueError, KeyError, TypeError):
-        return Version(key, place.name.lstrip("@"), 0, "", None)
-
-
-def _write_lock(place: Path, size: int, sha256: str, until: datetime | None, held: bool) -> None:
-    facts = {
-        "mode": "COMPLIANCE",
-        "lock_until": until.isoformat() if until else None,
-        "held": held,
-        "size": size,
-        "sha256": sha256,
-    }
-    _replace(place / "lock.json", json.dumps(facts, indent=1).encode("ascii"))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a small file atomically and durably; it is read-only afterwards."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    with temporary.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(file.fileno(), 0o444)
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _copy(content: bytes | Path, target: Path, key: str, sha256: str) -> int:
-    """Write ``content`` durably, read-only; ``Damaged`` when it does not have the hash that its sealer computed."""
-    digest, size = hashlib.sha256(), 0
-    source = _chunks(content, 0, None) if isinstance(content, Path) else iter((content,))
-    with target.open("xb") as file:
-        for chunk in source:
-            digest.update(chunk)
-            size += file.write(chunk)
-        file.flush()
-        os.fchmod(file.fileno(), 0o444)
-        os.fsync(file.fileno())
-    if digest.hexdigest() != sha256:
-        raise Damaged("content changed before it was stored", key=key, expected=sha256, found=digest.hexdigest())
-    return size
-
-
-def _chunks(path: Path, start: int, length: int | None) -> Iterator[bytes]:
-    left = length
-    with path.open("rb") as file:
-        file.seek(start)
-        while chunk := file.read(CHUNK if left is None else min(CHUNK, left)):
-            left = None if left is None else left - len(chunk)
-            yield chunk
-
-
-@contextmanager
-def _exclusively(place: Path, key: str) -> Iterator[Version]:
-    """Change one version at a time, across threads and processes."""
-    missing = NotFound("no such version", key=key, version=place.name.lstrip("@"))
-    try:
-        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise missing from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        # While we waited, the version may have been deleted (its directory moved away).
-        if not place.is_dir():
-            raise missing
-        yield _read_version(place, key)
-    finally:
-        os.close(handle)
-
-
-def _walk(directory: Path, path: str, prefix: str) -> Iterator[Version]:
-    """Versions below ``directory`` (whose keys begin with ``path``), in the order of their keys as text."""
-    try:
-        names = [entry.name for entry in os.scandir(directory) if entry.is_dir()]
-    except FileNotFoundError:
-        return
-    # A name can be a key and the beginning of longer keys: as text "a" < "a-b" < "a/b".
-    for step in sorted(step for name in names if not name.startswith("@") for step in (name, f"{name}/")):
-        key = path + step
-        if not (key.startswith(prefix) or prefix.startswith(key)):
-            continue
-        child = directory / step.rstrip("/")
-        if step.endswith("/"):
-            yield from _walk(child, key, prefix)
-        elif key.startswith(prefix):
-            for version in sorted((entry.name for entry in os.scandir(child)), reverse=True):
-                if version.startswith("@"):
-                    yield _list_version(child / version, key)
-
-
-def _make_directories(directory: Path, root: Path) -> None:
-    """Create ``directory`` below ``root`` and make every new entry durable."""
-    missing = [directory, *directory.parents]
-    missing = [path for path in missing if path.is_relative_to(root) and not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True, mode=0o750)
-        _sync_directory(path.parent)
-
-
-def _remove_empty(directory: Path, top: Path) -> None:
-    """Remove directories that a deletion left empty; one that is in use stays."""
-    while directory != top:
-        try:
-            directory.rmdir()
-        except OSError:
-            return
-        directory = directory.parent
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return written

@@ -4,11 +4,12 @@ Servers differ in what they do with a lock, so every write is followed by a HEAD
 compared with what was asked.  The SDK's own retries are off: each of them could leave one more locked version.
 """
 
+import asyncio
 import hashlib
 import io
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -30,9 +31,10 @@ from archive.lock import (
     require_prefix,
     require_version,
 )
+from archive.s3_errors import ABSENT, BUCKET_IS_THERE, NO_LOCK_CONFIGURATION, refusal
 from archive.self_test import UNDELETED, UNSHORTENED, attack_probe
-from archive.store import PROBE_LOCK, Version
-from archive.threads import Threads
+from archive.store import PROBE_LOCK, Version, Write
+from archive.threads import Threads, all_of, refusal_of
 from core.clock import Clock, utc_now
 from core.errors import Damaged, HuiyinError, NotFound, Refused, Unavailable
 
@@ -40,6 +42,9 @@ T = TypeVar("T")
 
 CHUNK = 1 << 18
 CONNECTIONS = 16
+# Of a listing, so many HEADs at a time: a listing of millions must leave connections for the others.
+HEADS = 8
+BATCH = 100
 # Above this an upload goes in parts: a single request is held in memory as a whole.
 LARGEST_SINGLE = 256 << 20
 PART = 64 << 20
@@ -47,28 +52,14 @@ SMALLEST_PART = 5 << 20
 # Waits (seconds) before a write is tried again, after looking whether the first attempt arrived after all.
 RETRY_WAITS = (0.2, 1.0)
 
-_ABSENT = {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "ObjectNotFound"}
-_WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed"}
-_NO_LOCK_CONFIGURATION = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
-_BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
-_MAY_PASS = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted"}
-
 
 class S3Store:
     """An object store in one bucket, which must have been created with object lock on (``prepare`` does)."""
 
     def __init__(
-        self,
-        endpoint: str,
-        bucket: str,
-        *,
-        key: str,
-        secret: str,
-        secure: bool = True,
-        region: str | None = None,
-        authorities: Path | None = None,
-        clock: Clock = utc_now,
-    ) -> None:
+        self, endpoint: str, bucket: str, *, key: str, secret: str,
+        secure: bool = True, region: str | None = None, authorities: Path | None = None, clock: Clock = utc_now,
+    ) -> None:  # fmt: skip
         self.endpoint, self.bucket = endpoint, bucket
         self.largest_single, self.part = LARGEST_SINGLE, PART
         self._clock = clock
@@ -92,6 +83,9 @@ class S3Store:
         date = require_lock(lock_until, self._clock())
         return await self._do(lambda: self._put(key, content, sha256, date), key)
 
+    async def put_all(self, writes: Sequence[Write]) -> list[Version]:
+        return await all_of([self.put(w.key, w.content, sha256=w.sha256, lock_until=w.lock_until) for w in writes])
+
     async def head(self, key: str, version_id: str) -> Version:
         require_version(key, version_id)
         return await self._do(lambda: self._head(key, version_id)[0], key)
@@ -108,9 +102,13 @@ class S3Store:
 
     async def list_versions(self, prefix: str) -> AsyncIterator[Version]:
         require_prefix(prefix)
-        async for batch in self._mapped(self._threads.batches(self._list(prefix), 100), prefix):
-            for version in batch:
+        async for batch in self._mapped(self._threads.batches(self._list(prefix), BATCH), prefix):
+            for version in await self._look_at(batch):
                 yield version
+
+    async def versions_of(self, key: str) -> list[Version]:
+        require_key(key)
+        return await self._look_at(await self._do(lambda: [each for each in self._list(key) if each.key == key], key))
 
     async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
         require_version(key, version_id)
@@ -123,6 +121,9 @@ class S3Store:
     async def delete_version(self, key: str, version_id: str) -> None:
         require_version(key, version_id)
         await self._do(lambda: self._delete(key, version_id), key)
+
+    async def delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
+        return await all_of([refusal_of(self.delete_version(*version)) for version in versions])
 
     def local_path(self, key: str, version_id: str) -> Path | None:
         return None
@@ -158,24 +159,16 @@ class S3Store:
 
     def _translated(self, error: Exception, key: str) -> HuiyinError:
         where = {"store": self.endpoint, "bucket": self.bucket, "key": key}
-        if not isinstance(error, S3Error):
-            return Unavailable("the object store does not answer", **where, error=type(error).__name__)
-        if error.code in _ABSENT:
-            return NotFound("no such version", **where)
-        if error.code == "NoSuchBucket":
-            return Unavailable("the bucket is not there", **where, remedy="create it with object lock, or let us")
-        if error.code in _WRONG_KEY:
-            return Unavailable("the object store rejects our key or secret", **where, code=error.code)
-        if error.code in _MAY_PASS or error.response.status >= 500:
-            return Unavailable("the object store failed", **where, code=error.code)
-        return Refused("the object store refuses this", **where, code=error.code)
+        if isinstance(error, S3Error):
+            return refusal(error.code or "", error.response.status, where)
+        return Unavailable("the object store does not answer", **where, error=type(error).__name__)
 
     def _prepare(self) -> None:
         if not self._client.bucket_exists(self.bucket):
             try:
                 self._client.make_bucket(self.bucket, object_lock=True)
             except S3Error as error:
-                if error.code not in _BUCKET_IS_THERE:
+                if error.code not in BUCKET_IS_THERE:
                     raise
         self._require_object_lock()
 
@@ -183,7 +176,7 @@ class S3Store:
         try:
             self._client.get_object_lock_config(self.bucket)
         except S3Error as error:
-            if error.code not in _NO_LOCK_CONFIGURATION:
+            if error.code not in NO_LOCK_CONFIGURATION:
                 raise
             raise Refused(
                 "this bucket was created without object lock, so it cannot keep evidence",
@@ -239,11 +232,11 @@ class S3Store:
 
     def _find_write(self, key: str, write: str) -> str | None:
         """The version that an attempt left although its answer was lost."""
-        for listed in self._client.list_objects(self.bucket, prefix=key, include_version=True, recursive=True):
-            if listed.object_name == key and listed.version_id and not listed.is_delete_marker:
+        for listed in self._list(key):
+            if listed.key == key and not listed.marker:
                 headers = self._head(key, listed.version_id)[1]
                 if headers.get("x-amz-meta-write") == write:
-                    return str(listed.version_id)
+                    return listed.version_id
         return None
 
     def _require_written(self, asked: Version) -> Version:
@@ -271,17 +264,25 @@ class S3Store:
         ), headers
 
     def _list(self, prefix: str) -> Iterator[Version]:
+        """Names only: a listing tells neither hash nor lock."""
         for listed in self._client.list_objects(self.bucket, prefix=prefix, include_version=True, recursive=True):
             assert listed.object_name
             assert listed.version_id
-            if listed.is_delete_marker:
-                yield Version(listed.object_name, listed.version_id, 0, "", None, marker=True)
-                continue
-            try:
-                yield self._head(listed.object_name, listed.version_id)[0]
-            except S3Error as error:
-                if error.code not in _ABSENT:  # deleted since it was listed
-                    raise
+            yield Version(listed.object_name, listed.version_id, 0, "", None, marker=bool(listed.is_delete_marker))
+
+    async def _look_at(self, listed: Sequence[Version]) -> list[Version]:
+        """HEAD each, several at once; without those that were deleted since they were listed."""
+        limit = asyncio.Semaphore(HEADS)
+
+        async def one(each: Version) -> Version | None:
+            if each.marker:
+                return each
+            async with limit:
+                with suppress(NotFound):
+                    return await self._do(lambda: self._head(each.key, each.version_id)[0], each.key)
+            return None
+
+        return [found for found in await all_of([one(each) for each in listed]) if found is not None]
 
     def _chunks(self, key: str, version_id: str, start: int, length: int) -> Iterator[bytes]:
         """Reads on where the server broke off.  ``Damaged`` when it answers, and again and again not with these bytes:
@@ -347,7 +348,7 @@ class S3Store:
             require_free(key, found.lock_until, found.held, self._clock())
         except S3Error as error:
             # HEAD of a delete marker, which nothing protects, looks on some servers like that of nothing at all.
-            if error.code not in _ABSENT or not self._is_marker(key, version_id):
+            if error.code not in ABSENT or not self._is_marker(key, version_id):
                 raise
         self._client.remove_object(self.bucket, key, version_id=version_id)
         if self._is_there(key, version_id):
@@ -357,14 +358,13 @@ class S3Store:
         try:
             self._head(key, version_id)
         except S3Error as error:
-            if error.code in _ABSENT:
+            if error.code in ABSENT:
                 return False
             raise
         return True
 
     def _is_marker(self, key: str, version_id: str) -> bool:
-        listed = self._client.list_objects(self.bucket, prefix=key, include_version=True, recursive=True)
-        return any(each.is_delete_marker and each.version_id == version_id for each in listed)
+        return any(each.marker and each.version_id == version_id for each in self._list(key))
 
     async def _attack_by_deleting(self, probe: Version) -> None:
         """By every way that the protocol offers, past our own checks."""

@@ -3,11 +3,13 @@
 Two implementations (`archive.local`, `archive.s3`) pass the same contract tests.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+
+from core.errors import HuiyinError
 
 # Where the start-up check leaves its probes, and for how long it locks them; the next check removes the passed ones.
 PROBES = "self-test"
@@ -28,6 +30,16 @@ class Version:
     marker: bool = False
 
 
+@dataclass(frozen=True)
+class Write:
+    """What ``put`` takes, for several at once."""
+
+    key: str
+    content: bytes | Path
+    sha256: str
+    lock_until: datetime
+
+
 class ObjectStore(Protocol):
     """Errors: ``NotFound`` (no such key or version), ``Refused`` (lock or hold forbids), ``Damaged`` (bytes are not
     what the hash says), ``Unavailable`` (cannot be reached; trying later may help), all of ``core.errors``."""
@@ -37,6 +49,10 @@ class ObjectStore(Protocol):
 
         Nothing is overwritten: the same key again makes another version.  A lock date that is past, or after 2100, is
         ``Refused``; fractions of a second are rounded up."""
+        ...
+
+    async def put_all(self, writes: Sequence[Write]) -> list[Version]:
+        """Several small ``put``; what an error leaves written is found by key and hash, as after a crash."""
         ...
 
     async def head(self, key: str, version_id: str) -> Version:
@@ -52,6 +68,10 @@ class ObjectStore(Protocol):
         any order."""
         ...
 
+    async def versions_of(self, key: str) -> list[Version]:
+        """Every version of exactly this key, newest first; markers in any order."""
+        ...
+
     async def lengthen_lock(self, key: str, version_id: str, until: datetime) -> Version:
         """Move the lock later; an earlier date is ``Refused``, the same date changes nothing."""
         ...
@@ -62,6 +82,10 @@ class ObjectStore(Protocol):
 
     async def delete_version(self, key: str, version_id: str) -> None:
         """Remove one version for good: only once its lock date has passed and no hold is on (else ``Refused``)."""
+        ...
+
+    async def delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
+        """Several ``delete_version``: for each, in their order, ``None`` or why it was not deleted."""
         ...
 
     def local_path(self, key: str, version_id: str) -> Path | None:

@@ -1,11 +1,13 @@
 """Blocking work of a store in a bounded pool of its own, so that it never starves the rest of the process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from core.errors import Damaged, HuiyinError, NotFound, Refused
 
 T = TypeVar("T")
 
@@ -34,3 +36,19 @@ class Threads:
     def close(self) -> None:
         """Let running work end and give the threads back."""
         self._pool.shutdown(wait=True)
+
+
+async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Every result, in order; once all have ended, the first error is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return [task.result() for task in tasks]
+
+
+async def refusal_of(work: Coroutine[Any, Any, object]) -> HuiyinError | None:
+    """Why one thing could not be done, or ``None``; a store that is away (``Unavailable``) is raised all the same."""
+    try:
+        await work
+    except (Refused, NotFound, Damaged) as error:
+        return error
+    return None

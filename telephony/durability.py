@@ -8,7 +8,6 @@ crash before that leaves ``recording`` behind, which the next start finishes.
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import logging
 import os
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.disk import sync_file_system
 from telephony.call import CallFacts
 
 log = logging.getLogger(__name__)
@@ -28,18 +28,6 @@ SYNC_EVERY = 5.0
 GATHER = 0.2
 # A full disk is asked again after so many seconds.
 RETRY_AFTER = 1.0
-
-# One flush for all files: 2,000 spools cost microseconds of CPU here, and 65 µs each by fsync.  Linux only.
-_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-
-
-def sync_file_system(directory: int) -> None:
-    """Wait until everything written on the file system of an open directory is on the disk; raises ``OSError``."""
-    if _syncfs is None:
-        os.sync()
-    elif _syncfs(directory):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Recording, StoredObject, TurnRow
 from archive.house import Archive
-from archive.local import LocalStore
+from archive.local import Coming, LocalStore
 from archive.store import Version
 from core.database import Database
 from core.ledger import LedgerRow, check
@@ -60,19 +60,21 @@ class MortalStore(LocalStore):
         super().__init__(root, clock=clock)
         self._fate = fate
 
-    async def put(self, key: str, content: bytes | Path, *, sha256: str, lock_until: datetime) -> Version:
-        version = await super().put(key, content, sha256=sha256, lock_until=lock_until)
-        self._fate.step(f"put {key.rpartition('/')[2]}")
-        return version
-
     async def hold(self, key: str, version_id: str, on: bool) -> Version:
         version = await super().hold(key, version_id, on)
         self._fate.step(f"hold {on} {key.rpartition('/')[2]}")
         return version
 
-    async def delete_version(self, key: str, version_id: str) -> None:
-        await super().delete_version(key, version_id)
+    def _appear(self, coming: Coming) -> None:
+        """Of several that are put at once, each."""
+        super()._appear(coming)
+        self._fate.step(f"put {coming.version.key.rpartition('/')[2]}")
+
+    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> Path:
+        """Every deletion, also of several at once: its bytes are still in the trash then."""
+        grave = super()._bury(place, key, now, mark)
         self._fate.step(f"delete {key.rpartition('/')[2]}")
+        return grave
 
 
 class MortalDatabase(Database):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from archive.local import LocalStore
-from archive.store import Version
+from archive.store import Version, Write
 from core.errors import NotFound
 from tests.acceptance.running import ROOT
 
@@ -25,23 +25,27 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 BEFORE, UNTIL, LATER = NOW - timedelta(days=2), NOW - timedelta(days=1), NOW + timedelta(days=500)
 LONGEST = 400
+KEYS = ("a/b", "a/c", "d/e")
 
 # The work that is interrupted; its arguments: the directory of all stores, the action, the version it is about.
 PROGRAM = """
 import asyncio, os, signal, sys, shutil
 from pathlib import Path
 from archive.local import LocalStore
-from tests.contract.test_local_kill import BEFORE, CONTENT, LATER, NOW, SHA256, UNTIL
+from archive.store import Write
+from tests.contract.test_local_kill import BEFORE, CONTENT, KEYS, LATER, NOW, SHA256, UNTIL
 
 base, action, version = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 def act(root):
-    store = LocalStore(root, clock=lambda: BEFORE if action == "put" else NOW)
+    store = LocalStore(root, clock=lambda: BEFORE if action.startswith("put") else NOW)
     work = {
         "put": lambda: store.put("a/b", CONTENT, sha256=SHA256, lock_until=UNTIL),
         "lengthen": lambda: store.lengthen_lock("a/b", version, LATER),
         "hold": lambda: store.hold("a/b", version, True),
         "delete": lambda: store.delete_version("a/b", version),
+        "put all": lambda: store.put_all([Write(key, CONTENT, SHA256, UNTIL) for key in KEYS]),
+        "delete all": lambda: store.delete_all([pair.split() for pair in version.split(",")]),
     }[action]
     asyncio.run(work())
 
@@ -89,9 +93,10 @@ async def origin(base: Path, *, filled: bool) -> Version | None:
     return written
 
 
-async def killed(base: Path, action: str, version: Version | None) -> list[LocalStore]:
+async def killed(base: Path, action: str, version: Version | str | None) -> list[LocalStore]:
     """A store for each step before which the work was killed."""
-    command = [sys.executable, "-c", PROGRAM, str(base), action, version.version_id if version else ""]
+    about = version.version_id if isinstance(version, Version) else version or ""
+    command = [sys.executable, "-c", PROGRAM, str(base), action, about]
     done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     steps = int(done.stdout)
@@ -163,6 +168,36 @@ async def test_a_deletion_happens_whole_or_not_at_all_and_can_be_done_again(tmp_
         assert list((store.root / "trash").iterdir()) == []
         await store.close()
     assert found == {0, 1}
+
+
+async def test_of_several_each_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    await origin(tmp_path, filled=False)
+    found = set()
+    for store in await killed(tmp_path, "put all", None):
+        versions = await listed(store)
+        found.add(len(versions))
+        for version in versions:
+            assert (version.sha256, version.size, version.lock_until) == (SHA256, len(CONTENT), UNTIL)
+            assert await content_of(store, version) == CONTENT
+        await store.close()
+    assert found == {0, 1, 2, 3}
+
+
+async def test_of_several_each_is_deleted_whole_or_not_at_all(tmp_path: Path) -> None:
+    before = LocalStore(tmp_path / "origin", clock=lambda: BEFORE)
+    await before.prepare()
+    written = await before.put_all([Write(key, CONTENT, SHA256, UNTIL) for key in KEYS])
+    await before.close()
+    named, found = [(one.key, one.version_id) for one in written], set()
+    for store in await killed(tmp_path, "delete all", ",".join(" ".join(pair) for pair in named)):
+        left = await listed(store)
+        found.add(len(left))
+        assert all([await content_of(store, one) == CONTENT for one in left])
+        refused = await store.delete_all(named)
+        assert [error is None for error in refused] == [one in left for one in written]
+        assert await listed(store) == []
+        await store.close()
+    assert found == {0, 1, 2, 3}
 
 
 async def test_the_clocks_mark_is_readable_whenever_it_was_killed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archive.connect import connect_store
-from archive.store import ObjectStore, Version
+from archive.store import ObjectStore, Version, Write
 from core.clock import utc_now
 from core.errors import Damaged, NotFound, Refused, SettingsError, Unavailable
 from tests.ports import free_port
@@ -118,6 +118,49 @@ async def test_nothing_is_deleted_before_its_date_or_under_a_hold(any_store: Obj
         await any_store.head("short", written.version_id)
     with pytest.raises(NotFound):
         await any_store.delete_version("short", written.version_id)
+
+
+async def test_several_are_written_and_deleted_as_one_by_one(any_store: ObjectStore) -> None:
+    await any_store.prepare()
+    soon = utc_now() + timedelta(seconds=2)
+    wanted = [Write(f"many/{number}.json", b"%d" % number, sha256(b"%d" % number), soon) for number in range(30)]
+    held, *rest = written = await any_store.put_all(wanted)
+    assert [(one.key, one.sha256, one.size) for one in written] == [
+        (one.key, one.sha256, len(one.content)) for one in wanted if isinstance(one.content, bytes)
+    ]
+    assert await listed(any_store, "many/") == sorted(written, key=lambda one: one.key)
+    assert await everything(any_store, rest[-1]) == b"29"
+    refused = await any_store.delete_all([(one.key, one.version_id) for one in written])
+    assert {type(each) for each in refused} == {Refused}
+    await any_store.hold(held.key, held.version_id, True)
+    await asyncio.sleep((max(one.lock_until for one in written if one.lock_until) - utc_now()).total_seconds() + 0.5)
+    twice = [(one.key, one.version_id) for one in (held, *rest, rest[0])]
+    assert [type(each) for each in await any_store.delete_all(twice)] == [Refused, *[type(None)] * 29, NotFound]
+    assert [one.key for one in await listed(any_store, "many/")] == [held.key]
+
+
+async def test_one_of_several_that_is_wrong_is_refused(any_store: ObjectStore) -> None:
+    until = utc_now() + YEAR
+    wanted = [Write("some/a", b"a", sha256(b"a"), until), Write("some/b", b"b", sha256(b"other"), until)]
+    with pytest.raises(Damaged):
+        await any_store.put_all(wanted)
+    assert "some/b" not in [one.key for one in await listed(any_store, "some/")]
+
+
+async def test_the_versions_of_a_key_are_not_those_of_longer_keys(any_store: ObjectStore) -> None:
+    first = await put(any_store, "one/key", b"first")
+    second = await put(any_store, "one/key", b"second")
+    await put(any_store, "one/key-2", b"other")
+    await put(any_store, "one/key/3", b"other")
+    assert await any_store.versions_of("one/key") == [second, first]
+    assert await any_store.versions_of("one") == []
+
+
+async def test_a_long_listing_is_whole_and_in_order(any_store: ObjectStore) -> None:
+    until = utc_now() + YEAR
+    wanted = [Write(f"long/{number:04d}", b"", sha256(b""), until) for number in range(230)]
+    await any_store.put_all(wanted)
+    assert [one.key for one in await listed(any_store, "long/")] == [one.key for one in wanted]
 
 
 async def test_a_hold_does_not_need_or_change_a_date(any_store: ObjectStore) -> None:

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.disk import sync_file_system
 from core.ids import new_id
 from service.spool import finish_interrupted, waiting
 from telephony.call import CLOSED, FACTS_FILE, CallFacts
-from telephony.durability import FACTS_NOT_SAVED, SPOOL_NOT_SYNCED, Durability, sync_file_system
+from telephony.durability import FACTS_NOT_SAVED, SPOOL_NOT_SYNCED, Durability
 from tests.full_disk import files_of_at_most
 from tests.spools import STARTED
 
