@@ -19,15 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import DISPOSING, Recording, StoredObject
 from archive.house import Archive
 from archive.lock import round_up
-from archive.seal import store_bytes
 from archive.store import ObjectStore, Version
-from core.errors import Conflict, HuiyinError, NotFound, Refused
+from archive.storing import Document, store_documents
+from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused
 from core.settings import Settings
 from retention.certificates import KIND, answers_of, certificate, certificate_key
 from retention.conclusion import conclude
 from retention.disposal import BEGIN, CONFIRMED, DONE, EXECUTING, Disposal, move, require_eligible
 from retention.explaining import explain_keeping
+from retention.handover.copies import remove_files
 from retention.policies import load_policies
+from retention.recalling import recall_copies
 from retention.rule import Policies, keep_until
 from retention.versions import find_versions
 
@@ -91,12 +93,30 @@ async def _execute_chunk(archive: Archive, settings: Settings, ids: Sequence[UUI
         found = await _rows(session, ids)
         policies = await load_policies(session, settings)
     new = [work for work in found if work.disposal.state != EXECUTING]
-    planned, refused = await _each(new, lambda work: _plan(archive, work, policies, moment))
+    stored = await _objects(archive, [work.recording.id for work in new])
+    planned, refused = await _each(
+        new, lambda work: _plan(archive.store, work, stored[work.recording.id], policies, moment)
+    )
     begun, late = await begin_deletion(archive, settings, {work.disposal.id: work.plan for work in planned}, moment)
     interrupted = [replace(work, plan=work.disposal.plan or ()) for work in found if work.disposal.state == EXECUTING]
-    emptied, stuck = await _each([*interrupted, *begun], lambda work: _empty(archive, work))
+    recalled, copied = await _recall(archive, settings, [*interrupted, *begun], moment)
+    emptied, stuck = await _empty(archive, recalled)
     await _certify(archive, settings, emptied)
-    return Executed(tuple(work.recording.id for work in emptied), (*refused, *late, *stuck))
+    return Executed(tuple(work.recording.id for work in emptied), (*refused, *late, *copied, *stuck))
+
+
+async def _recall(
+    archive: Archive, settings: Settings, all_work: Sequence[_Work], now: datetime
+) -> tuple[list[_Work], list[tuple[UUID, HuiyinError]]]:
+    """Exports that hold one of the recordings lose our copy; the certificates name them all."""
+    copies = await recall_copies(archive, [work.disposal.id for work in all_work], now)
+
+    async def one(work: _Work) -> _Work:
+        work.disposal.copies = list(copies[work.disposal.id])
+        await remove_files(settings, work.disposal.copies)
+        return work
+
+    return await _each(all_work, one)
 
 
 async def _each(
@@ -112,7 +132,7 @@ async def _each(
     results = await asyncio.gather(*(one(work) for work in all_work), return_exceptions=True)
     done, refused = list[_Work](), list[tuple[UUID, HuiyinError]]()
     for work, result in zip(all_work, results, strict=True):
-        if isinstance(result, (Refused, Conflict, NotFound)):
+        if isinstance(result, (Refused, Conflict, NotFound, Damaged)):
             refused.append((work.recording.id, result))
         elif isinstance(result, BaseException):
             raise result
@@ -137,10 +157,22 @@ async def _rows(session: AsyncSession, ids: Iterable[UUID], *, lock: bool = Fals
     return [_Work(disposal, recording) for disposal, recording in (await session.execute(query)).all()]
 
 
-async def _plan(archive: Archive, work: _Work, policies: Policies, now: datetime) -> _Work:
+async def _objects(archive: Archive, recordings: Sequence[UUID]) -> Mapping[UUID, list[StoredObject]]:
+    """What the catalogue knows of each recording, by one query."""
+    found: dict[UUID, list[StoredObject]] = {identifier: [] for identifier in recordings}
+    async with archive.database.read() as session:
+        for row in await session.scalars(select(StoredObject).where(StoredObject.recording_id.in_(found))):
+            assert row.recording_id
+            found[row.recording_id].append(row)
+    return found
+
+
+async def _plan(
+    store: ObjectStore, work: _Work, rows: Sequence[StoredObject], policies: Policies, now: datetime
+) -> _Work:
     _require_confirmed(work.disposal)
     require_eligible(work.recording, policies, now)
-    return replace(work, plan=await plan_deletion(archive, work.recording.id, now))
+    return replace(work, plan=await _plan_of(store, work.recording.id, rows, now))
 
 
 def _require_confirmed(disposal: Disposal) -> None:
@@ -150,13 +182,17 @@ def _require_confirmed(disposal: Disposal) -> None:
 
 async def plan_deletion(archive: Archive, recording_id: UUID, now: datetime) -> Plan:
     """Every version that the catalogue or the store knows; ``Refused`` when one of them is still locked or held."""
-    async with archive.database.read() as session:
-        rows = (await session.scalars(select(StoredObject).where(StoredObject.recording_id == recording_id))).all()
+    return await _plan_of(archive.store, recording_id, (await _objects(archive, [recording_id]))[recording_id], now)
+
+
+async def _plan_of(store: ObjectStore, recording_id: UUID, rows: Sequence[StoredObject], now: datetime) -> Plan:
     known = {(row.key, row.version_id): row for row in rows}
-    found = await find_versions(archive.store, (row.key for row in rows), recording_id)
+    found = await find_versions(store, (row.key for row in rows), recording_id)
     for version in found:
         if not version.marker:
-            _require_unlocked(await archive.store.head(version.key, version.version_id), now)
+            # A listing goes past what is damaged: asked for alone, it is told.
+            told = version if version.sha256 else await store.head(version.key, version.version_id)
+            _require_unlocked(told, now)
     there = {(version.key, version.version_id): version for version in found}
     return [
         {
@@ -213,10 +249,23 @@ def _begin(work: _Work, policies: Policies, plan: Plan, now: datetime) -> None:
     recording.life = DISPOSING
 
 
-async def _empty(archive: Archive, work: _Work) -> _Work:
-    """Delete what the plan names, and what an interrupted sealing has left beside it meanwhile."""
+async def _empty(archive: Archive, all_work: Sequence[_Work]) -> tuple[list[_Work], list[tuple[UUID, HuiyinError]]]:
+    """Delete what the plans name, and what an interrupted sealing has left beside it meanwhile."""
+    named = [(item["key"], item["version_id"]) for work in all_work for item in work.plan]
+    found = await archive.store.delete_all(named)
+    # An earlier, interrupted run has deleted what is not found.
+    refused = {
+        pair: error
+        for pair, error in zip(named, found, strict=True)
+        if error is not None and not isinstance(error, NotFound)
+    }
+    return await _each(all_work, lambda work: _require_empty(archive, work, refused))
+
+
+async def _require_empty(archive: Archive, work: _Work, refused: Mapping[tuple[str, str], HuiyinError]) -> _Work:
     for item in work.plan:
-        await _delete(archive.store, item["key"], item["version_id"])
+        if error := refused.get((item["key"], item["version_id"])):
+            raise error
     left = await find_versions(archive.store, (item["key"] for item in work.plan), work.recording.id)
     if not left:
         return work
@@ -245,16 +294,17 @@ async def _certify(archive: Archive, settings: Settings, emptied: Sequence[_Work
     if not emptied:
         return
     until = round_up(keep_until(settings, archive.clock()))
-    limit = asyncio.Semaphore(AT_ONCE)
     async with archive.database.read() as session:
         answers = await answers_of(session, [work.recording.id for work in emptied])
-
-    async def one(work: _Work) -> StoredObject:
-        async with limit:
-            content = certificate(work.disposal, work.recording, answers[work.recording.id])
-            return await store_bytes(archive, certificate_key(work.disposal), KIND, content, until, work.recording.id)
-
-    stored = await asyncio.gather(*(one(work) for work in emptied))
+    documents = [
+        Document(
+            certificate_key(work.disposal),
+            certificate(work.disposal, work.recording, answers[work.recording.id]),
+            work.recording.id,
+        )
+        for work in emptied
+    ]
+    stored = await store_documents(archive, KIND, documents, until)
     made = dict(zip((work.disposal.id for work in emptied), stored, strict=True))
     async with archive.database.write() as session:
         rows = [work for work in await _rows(session, made, lock=True) if work.disposal.state != DONE]

@@ -14,5 +14,5 @@ async def find_versions(store: ObjectStore, keys: Iterable[str], recording_id: U
         (own if separator else others).add(before + separator)
     found = [version for prefix in sorted(own) async for version in store.list_versions(prefix)]
     for key in sorted(others):
-        found += [version async for version in store.list_versions(key) if version.key == key]
+        found += await store.versions_of(key)
     return found
