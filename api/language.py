@@ -5,6 +5,7 @@ The Chinese phrase is the key; its English stands in ``api/locale/en.po``.  Add 
 catalogue up to date and reports what lacks English.  ``{count} {count:call|calls}`` chooses by number.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -14,6 +15,7 @@ from babel.messages.pofile import read_po
 
 LANGUAGES = ("zh", "en")
 COOKIE = "huiyin_language"
+CHINESE = re.compile(r"[\u3400-\u9fff]")
 CATALOGUE = Path(__file__).parent / "locale" / "en.po"
 # How each language writes a moment.  The process keeps the C locale, so %b is English.
 MOMENTS: Mapping[str, Mapping[str, str]] = {

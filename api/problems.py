@@ -48,6 +48,11 @@ class Problem(Exception):
         self.id = str(new_id())
 
     @property
+    def phrase(self) -> str:
+        """The title as a phrase of the catalogue."""
+        return TITLES.get(self.status, TITLES[500])[0]
+
+    @property
     def title(self) -> str:
         """Chinese first, English second."""
         chinese, english = TITLES.get(self.status, TITLES[500])

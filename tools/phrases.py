@@ -10,9 +10,10 @@ from pathlib import Path
 import jinja2
 from jinja2 import nodes
 
+from api.language import CHINESE
+
 ROOT = Path(__file__).parent.parent
 API = ROOT / "api"
-CHINESE = re.compile(r"[\u3400-\u9fff]")
 PLACES = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 # The name of the product, and the name of each language in that language.
 NAMES = frozenset({"回音", "中文", "English", "Huiyin"})

@@ -161,6 +161,20 @@ NIGHT_STEPS: Mapping[str, str] = {
     "verified": "逐字节校验",
     "eligible": "到期清单",
 }
+WHAT_TO_DO: Mapping[int, str] = {
+    400: "网址或表单里有一项不符合要求。请返回上一页改正后再试。",
+    401: "登录可能已过期。请重新登录后再试。",
+    403: "当前账号的角色不能这样做，或有规则禁止。确有需要时，请联系安全管理员。",
+    404: "网址可能有误，内容可能已经移走，也可能不在您可以查看的范围内。请从导航重新进入。",
+    405: "请从导航重新进入，再试一次。",
+    409: "其他人可能刚刚作了处理。请返回上一页刷新，看清现状后再决定。",
+    413: "请把文件拆小后分次上传。",
+    415: "请换成页面上写明的文件格式。",
+    422: "没有保存任何内容。请返回上一页改正后再试。",
+    429: "请稍等片刻再试。",
+    500: "没有完成这一步，已有的录音和文字不受影响。请稍后再试；如仍不行，请把编号告诉系统管理员。",
+    503: "录音照常进行，不会丢失。请稍后再试；如仍不行，请把编号告诉系统管理员。",
+}
 FLAGS: Mapping[str, str] = {
     "metadata missing": "网关没有送来通话信息",
     "metadata unreadable": "网关送来的通话信息无法识读",
@@ -205,3 +219,8 @@ def flag_parts(flag: str) -> tuple[str, str]:
 def ledger_word(row: LedgerView) -> str:
     """What happened, in a few words."""
     return LEDGER.get(row.kind, row.kind)
+
+
+def what_to_do(status: int) -> str:
+    """What someone does whose request ended in this status."""
+    return WHAT_TO_DO.get(status, WHAT_TO_DO[500])

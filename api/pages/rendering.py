@@ -1,33 +1,39 @@
 """Templates, and how moments, durations and sizes are written on pages."""
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 from markupsafe import Markup, escape
 
+from api.assets import asset, script
 from api.auth import form_token
 from api.context import LANGUAGE, TOKEN, USER, context
-from api.language import translator
-from api.pages import labels
+from api.language import CHINESE, half, translator, written
+from api.middleware import PERMISSION_OF, SECURITY_HEADERS
+from api.pages import labels, notices
+from api.pages.navigation import navigation
 from api.permissions import allows
 from api.problems import Problem
 
-ROOT = Path(__file__).parent.parent
-# The style sheet and script change only with the program: their time of change is their version.
-VERSION = str(max(int(path.stat().st_mtime) for path in (ROOT / "static").iterdir()))
+TEMPLATES = Path(__file__).parent.parent / "templates"
+THEMES = ("auto", "light", "dark")
+THEME = web.RequestKey("THEME", str)
+_STYLE_NONCE = web.RequestKey("STYLE_NONCE", str)
 
 
 def set_up_templates(app: web.Application) -> None:
     """Everything is escaped; a name that a template misspells is an error."""
     environment = aiohttp_jinja2.setup(
         app,
-        loader=jinja2.FileSystemLoader(ROOT / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -35,48 +41,97 @@ def set_up_templates(app: web.Application) -> None:
         default_helpers=False,
     )
     environment.filters.update(clock=clock, size=size, marked=marked, segment=lambda text: quote(text, safe=""))
-    environment.globals.update(labels=labels, version=VERSION)
+    environment.globals.update(labels=labels, asset=asset)
 
 
 def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """A page, in the language of whoever asks."""
-    user = request.get(USER)
-    token = request.get(TOKEN, "")
+    """A page, in the language of whoever asks; what the page before left to say is said once."""
+    language = request.get(LANGUAGE, "zh")
+    notice = notices.take(request, language)
+    everywhere = {**_words(request, language), **_person(request), "notice": notice}
+    response = aiohttp_jinja2.render_template(template, request, {**everywhere, **values}, status=status)
+    if notices.COOKIE in request.cookies:
+        response.del_cookie(notices.COOKIE)
+    if nonce := request.get(_STYLE_NONCE):
+        policy = SECURITY_HEADERS["Content-Security-Policy"]
+        response.headers["Content-Security-Policy"] = policy.replace("style-src ", f"style-src 'nonce-{nonce}' ")
+    return response
+
+
+def _words(request: web.Request, language: str) -> dict[str, Any]:
+    """How things are said and written."""
     zone = context(request).settings.timezone
 
-    def local(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
-        return moment.astimezone(zone).strftime(form) if moment else "—"
+    def local(moment: datetime | None, form: str = "minute") -> str:
+        return written(moment.astimezone(zone), form, language) if moment else "—"
 
-    def may(permission: str) -> bool:
-        return allows(permission, user.role if user else None)
+    def style_nonce() -> str:
+        """For a script that brings style sheets of its own: the page's policy then lets them in."""
+        if _STYLE_NONCE not in request:
+            request[_STYLE_NONCE] = secrets.token_urlsafe(16)
+        return request[_STYLE_NONCE]
 
-    language = request.get(LANGUAGE, "zh")
-    everywhere = {
+    return {
         "t": translator(language),
         "language": language,
-        "switch": _switch(request, "en" if language == "zh" else "zh"),
-        "user": user,
-        "csrf": form_token(token) if user else "",
+        "theme": request.get(THEME, THEMES[0]),
         "local": local,
-        "may": may,
-        "here": request.path,
+        "script": partial(script, language=language),
+        "style_nonce": style_nonce,
+        "came_from": came_from(request),
         "organisation": context(request).settings.organisation,
     }
-    return aiohttp_jinja2.render_template(template, request, {**everywhere, **values}, status=status)
+
+
+def _person(request: web.Request) -> dict[str, Any]:
+    """Who asks, and what is offered to them."""
+    user = request.get(USER)
+    role = user.role if user else None
+    permission_of = request.app[PERMISSION_OF]
+
+    def may(permission: str) -> bool:
+        return allows(permission, role)
+
+    return {
+        "user": user,
+        "csrf": form_token(request.get(TOKEN, "")) if user else "",
+        "may": may,
+        "here": request.path,
+        "has": lambda path: ("GET", path) in permission_of,
+        "menu": navigation(permission_of, role, request.path) if user else (),
+    }
 
 
 def error_page(request: web.Request, problem: Problem) -> web.Response:
     """A problem as people read it; someone who is not logged in is sent to log in and comes back."""
     if problem.status == 401 and request.method in ("GET", "HEAD"):
         return see_other("/login?" + urlencode({"next": request.path_qs}))
-    response = render(request, "error.html", status=problem.status, problem=problem)
+    language = request.get(LANGUAGE, "zh")
+    said = half(problem.detail, language)
+    plain = said != problem.detail or (language == "en") != bool(CHINESE.search(said))
+    response = render(request, "error.html", status=problem.status, problem=problem, said=said, plain=plain)
     response.headers.update(problem.headers)
     return response
 
 
-def see_other(location: str) -> web.Response:
-    """Redirect after a form, by GET."""
-    return web.Response(status=303, headers={"Location": location})
+def see_other(location: str, notice: str = "", kind: str = "good", **places: str | int) -> web.Response:
+    """Redirect after a form, by GET; ``notice`` is a phrase of the catalogue that the next page says once."""
+    response = web.Response(status=303, headers={"Location": location})
+    if notice:
+        notices.leave(response, notice, kind, **places)
+    return response
+
+
+def came_from(request: web.Request) -> str:
+    """The page to return to: this one, or the one whose form led here."""
+    if request.method in ("GET", "HEAD"):
+        return without_language(request)
+    return local_path(urlsplit(request.headers.get("Referer", "/")).path)
+
+
+def without_language(request: web.Request) -> str:
+    """This address; a language in it would win over the one that is chosen now."""
+    return str(request.rel_url.without_query_params("lang"))
 
 
 def local_path(text: str) -> str:
@@ -107,8 +162,3 @@ def marked(text: str, marks: Sequence[tuple[int, int]]) -> Markup:
         parts += [escape(text[at:start]), Markup("<mark>{}</mark>").format(text[start:end])]
         at = end
     return Markup().join([*parts, escape(text[at:])])
-
-
-def _switch(request: web.Request, language: str) -> str:
-    kept = [(name, value) for name, value in request.query.items() if name != "lang"]
-    return "?" + urlencode([*kept, ("lang", language)])

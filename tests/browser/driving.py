@@ -1,0 +1,149 @@
+"""A real Chromium on the seeded house; and every page that the application has, so that none is forgotten."""
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp.web import Application
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from api.middleware import PERMISSION_OF
+from api.pages.look import THEME_COOKIE
+from api.permissions import PERMISSIONS, PUBLIC, ROLES, allows
+from archive.connect import connect_store
+from archive.house import Archive
+from core.clock import utc_now
+from core.database import Database
+from tests.tables import create_all
+from tests.web import ORDER, Web, serving
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Nobody is there to make the first click.
+    "--autoplay-policy=no-user-gesture-required",
+)
+# How long a busy machine may take; nothing is measured.
+PATIENCE = 30_000
+# What answers machines and browsers, not people.
+_NOT_PAGES = re.compile(r"/(api/|static/|healthz|readyz|metrics)")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One page to look at: a name for its picture, its address, and a role that may see it (none: logged out)."""
+
+    name: str
+    path: str
+    role: str
+
+
+def require_chromium() -> None:
+    if Path(CHROMIUM).exists():
+        return
+    if os.environ.get("REQUIRE_ALL_TESTS") == "1":
+        pytest.fail("chromium is not installed")
+    pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
+
+
+def examples(web: Web) -> Mapping[str, Sequence[str]]:
+    """Route → addresses worth looking at.  A route with a place must stand here; others may, with a query."""
+    full, pending, failed = web.seeded.full, web.seeded.pending, web.seeded.failed
+    return {
+        "/recordings": ("/recordings", "/recordings?q=满意", "/recordings?order=none", "/recordings?text_state=failed"),
+        "/recordings/{id}": (f"/recordings/{full}", f"/recordings/{pending}", f"/recordings/{failed}"),
+        "/orders": ("/orders", "/orders?q=none"),
+        "/orders/{number}": (f"/orders/{ORDER}",),
+        "/nightly/{night}": ("/nightly/2026-11-20",),
+    }
+
+
+def page_routes(app: Application) -> Sequence[str]:
+    """The pattern of every GET route that answers people."""
+    resources = {route.resource.canonical for route in app.router.routes() if route.method == "GET" and route.resource}
+    return sorted(pattern for pattern in resources if not _NOT_PAGES.match(pattern))
+
+
+def sights(web: Web) -> Sequence[Sight]:
+    """Every page of the application, and two that do not exist or may not be seen."""
+    known = examples(web)
+    found = []
+    for pattern in page_routes(web.app):
+        role = _viewer(web.app, pattern)
+        paths = known.get(pattern, () if "{" in pattern else (pattern,))
+        assert paths, f"tests/browser/driving.py names no example of {pattern}"
+        found += [Sight(_name(pattern, number), path, role) for number, path in enumerate(paths)]
+    return [*found, Sight("error-404", "/nowhere", "agent"), Sight("error-403", "/reports", "system")]
+
+
+def _viewer(app: Application, pattern: str) -> str:
+    """Whoever may do most among those who may see the page: most of its forms are then there."""
+    permission = app[PERMISSION_OF]["GET", pattern]
+    if permission == PUBLIC:
+        return ""
+    powers = {role: sum(role in roles for roles in PERMISSIONS.values()) for role in ROLES}
+    return max((role for role in ROLES if allows(permission, role)), key=lambda role: powers[role])
+
+
+def _name(pattern: str, number: int) -> str:
+    plain = re.sub(r"\W+", "-", pattern).strip("-") or "start"
+    return f"{plain}-{number}" if number else plain
+
+
+@asynccontextmanager
+async def house(directory: Path) -> AsyncIterator[Web]:
+    """The seeded house on SQLite and a local store, served."""
+    database = Database(f"sqlite+aiosqlite:///{directory / 'huiyin.db'}")
+    async with database.engine.connect() as connection:
+        await connection.run_sync(create_all)
+        await connection.commit()
+    store = connect_store(f"file://{directory / 'store'}", clock=utc_now)
+    await store.prepare()
+    try:
+        async with serving(Archive(database, store, utc_now), directory) as web:
+            yield web
+    finally:
+        await store.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def visitor(
+    browser: Browser, web: Web, role: str, *, language: str = "zh", theme: str = "light", width: int = 1440
+) -> BrowserContext:
+    """A new window, logged in as ``role`` (empty: not), that speaks a language and shows one theme."""
+    base = str(web.server.make_url("/"))
+    context = await browser.new_context(
+        base_url=base, locale="zh-CN", viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    context.set_default_timeout(PATIENCE)
+    cookies = {"huiyin_language": language, THEME_COOKIE: theme}
+    if role:
+        headers = await web.bearer(role)
+        cookies["huiyin_session"] = headers["Authorization"].removeprefix("Bearer ")
+    await context.add_cookies([{"name": name, "value": value, "url": base} for name, value in cookies.items()])
+    return context
+
+
+def listen(page: Page) -> list[str]:
+    """Errors on the page's console, as they come."""
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors

@@ -1,0 +1,53 @@
+"""``make screenshots``: every page in both languages, on a telephone and a desk, and in the dark, into docs/screenshots.
+
+The pictures are for looking at; README's few are copied by name (see ``KEPT``).
+"""
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import Browser
+
+from tests.browser.driving import Sight, chromium, house, sights, visitor
+from tests.web import Web
+
+TARGET = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+WIDTHS = (390, 1440)
+
+
+async def shoot(browser: Browser, web: Web, target: Path, *, only: str, language: str, theme: str, width: int) -> None:
+    """Every page once, in one language, theme and width."""
+    by_role: dict[str, list[Sight]] = {}
+    for sight in sights(web):
+        if only in sight.name:
+            by_role.setdefault(sight.role, []).append(sight)
+    for role, those in by_role.items():
+        context = await visitor(browser, web, role, language=language, theme=theme, width=width)
+        page = await context.new_page()
+        for sight in those:
+            await page.goto(sight.path)
+            await page.screenshot(path=target / f"{sight.name}-{language}-{theme}-{width}.png", full_page=True)
+        await context.close()
+
+
+async def main(target: Path, only: str, themes: list[str], languages: list[str], widths: list[int]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory:
+        async with house(Path(directory)) as web, chromium() as browser:
+            for language in languages:
+                for theme in themes:
+                    for width in widths:
+                        await shoot(browser, web, target, only=only, language=language, theme=theme, width=width)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", type=Path, default=TARGET / "all")
+    parser.add_argument("--only", default="", help="part of a page's name")
+    parser.add_argument("--theme", nargs="+", default=["light", "dark"])
+    parser.add_argument("--language", nargs="+", default=["zh", "en"])
+    parser.add_argument("--width", nargs="+", type=int, default=list(WIDTHS))
+    given = parser.parse_args()
+    asyncio.run(main(given.target, given.only, given.theme, given.language, given.width))
