@@ -5,6 +5,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 import api.pages.login
+import api.pages.look
 import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
@@ -24,26 +25,21 @@ import api.routes.recordings
 import api.routes.reports
 import api.routes.review
 import api.routes.session
-from api import middleware
+from api import assets, middleware
 from api.auth import LoginGuard
 from api.context import CONTEXT, Context
 from api.endpoint import Endpoint
 from api.listening import Listenings
 from api.metrics import Metrics
 from api.openapi import document
-from api.pages.rendering import ROOT, error_page, set_up_templates
+from api.pages.look import choose_look
+from api.pages.rendering import error_page, set_up_templates
 from api.permissions import PUBLIC
 from api.problems import Problem
 from archive.house import Archive
 from core.settings import Settings
 
 LARGEST_UPLOAD = 64 * 1024 * 1024
-_STATIC = {
-    "huiyin.css": "text/css",
-    "player.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-
 ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
@@ -59,6 +55,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
+    *api.pages.look.ENDPOINTS,
     *api.pages.start.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
@@ -72,13 +69,13 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
     """The application on an archive; nothing connects before the first request."""
     app = web.Application(
         client_max_size=LARGEST_UPLOAD,
-        middlewares=[middleware.observing(_error_answer), middleware.choose_language, middleware.admit],
+        middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit],
     )
     app[CONTEXT] = Context(archive, settings, Metrics(), LoginGuard(), Listenings())
     app[middleware.PERMISSION_OF] = {}
     app.on_response_prepare.append(middleware.add_security_headers)
     set_up_templates(app)
-    for endpoint in (*ENDPOINTS, _openapi_endpoint(), Endpoint("GET", "/static/{name}", PUBLIC, _static)):
+    for endpoint in (*ENDPOINTS, _openapi_endpoint(), Endpoint("GET", "/static/{name:.+}", PUBLIC, assets.serve)):
         _add(app, endpoint)
     return app
 
@@ -100,14 +97,6 @@ def _openapi_endpoint() -> Endpoint:
         return web.json_response(described)
 
     return Endpoint("GET", "/api/v1/openapi.json", PUBLIC, get_openapi)
-
-
-async def _static(request: web.Request) -> web.StreamResponse:
-    name = request.match_info["name"]
-    if name not in _STATIC:
-        raise Problem(404)
-    headers = {"Content-Type": _STATIC[name], "Cache-Control": "public, max-age=86400"}
-    return web.FileResponse(ROOT / "static" / name, headers=headers)
 
 
 def _error_answer(request: web.Request, problem: Problem) -> web.StreamResponse:
