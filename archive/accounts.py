@@ -92,6 +92,17 @@ class Accounts:
         return self.disposed and not self.key.startswith("certificates/")
 
     @property
+    def unsettled(self) -> bool:
+        """Whether work under way may explain what differs: it is worth asking again."""
+        return None in (self.version, self.known, self.said) or self.held_otherwise
+
+    @property
+    def held_otherwise(self) -> bool:
+        """Whether store and catalogue disagree on the hold."""
+        version, row = self.version, self.known
+        return version is not None and row is not None and not row.disposing and version.held != row.held
+
+    @property
     def sha256(self) -> str:
         """The hash that the bytes must have; the ledger's word counts more than the catalogue's."""
         if self.said is not None:
@@ -158,7 +169,9 @@ def _locked(one: Accounts, version: Version) -> Iterator[Fault]:
     kept = one.known.retain_until if one.known else None
     if kept is not None and one.retained is not None and kept < one.retained:
         yield Fault(one.key, faults.SHORTENED, one.retained.isoformat(), kept.isoformat())
-    if one.known is not None and one.known.held and not version.held:
+    if one.held_otherwise and version.held:
+        yield Fault(one.key, faults.HELD_ALONE, "no legal hold", "a legal hold")
+    elif one.held_otherwise:
         yield Fault(one.key, faults.NOT_HELD, "a legal hold", "none")
 
 

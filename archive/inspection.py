@@ -19,6 +19,7 @@ from archive.faults import Fault
 from archive.house import Archive
 from archive.threads import Threads
 from core.errors import Damaged, NotFound
+from core.ledger import canonical
 
 AT_ONCE = 8
 LARGEST_DOCUMENT = 64 << 20
@@ -114,13 +115,24 @@ def check_document(reading: Reading, content: bytes) -> Iterator[Fault]:
         yield Fault(reading.key, faults.UNREADABLE, "a document of ours", type(error).__name__)
 
 
+def digest(value: Any) -> str:
+    """One short text for a JSON value, the same wherever it was kept: many are held while they are compared."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def turn_digest(turn: Mapping[str, Any]) -> str:
+    """Of all that a turn says: who, when, what, how certain, and the times of its words."""
+    return digest({**turn, "confidence": float(turn["confidence"])})
+
+
 def _check_facts(reading: Reading, said: Mapping[str, Any]) -> Iterator[Fault]:
     if (identifier := said["recording"]["id"]) != reading.owner:
         yield Fault(reading.key, faults.OTHERS, reading.owner, identifier)
     if (audio := said["objects"]["audio.flac"]["sha256"]) != reading.audio_sha256:
         yield Fault(reading.key, faults.OTHER_AUDIO, reading.audio_sha256 or "no audio", audio)
+    sealed = {**said["recording"], "facts": digest(said["recording"]["facts"])}
     # Only the columns' names: their values are people's.
-    different = [name for name, value in reading.shown.items() if said["recording"].get(name) != value]
+    different = [name for name, value in reading.shown.items() if sealed.get(name) != value]
     if different:
         yield Fault(reading.key, faults.OTHER_FACTS, "the sealed values", f"others in {', '.join(different)}")
 
@@ -130,7 +142,7 @@ def _check_text(reading: Reading, said: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(reading.key, faults.OTHERS, reading.owner, identifier)
     if "turns" not in reading.shown:
         return
-    sealed = [(turn["party"], turn["start_ms"], turn["end_ms"], turn["text"]) for turn in said["turns"]]
+    sealed = [turn_digest(turn) for turn in said["turns"]]
     shown = list(reading.shown["turns"])
     if sealed != shown:
         first = next((place for place, pair in enumerate(zip(sealed, shown, strict=False)) if pair[0] != pair[1]), None)

@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.accounts import Accounts, Known, compare, known, known_objects
 from archive.catalogue import StoredObject
 from archive.faults import Fault
+from archive.histories import Check, compare_histories
 from archive.house import Archive
 from archive.inspection import Inspector, Reading
 from archive.sealed_index import Said, SealedIndex
 from archive.shown import shown_by_catalogue
-from archive.survey import Progress, head, match, to_read
+from archive.survey import SETTLE_SECONDS, Progress, head, match, settled, to_read
 from core.ledger import LedgerRow
 
 NIGHTS = 85
@@ -54,14 +55,20 @@ class _Page:
 
 
 async def verify_sample(
-    archive: Archive, count: int, progress: Progress, on_progress: Callable[[Progress], None] = lambda _: None
+    archive: Archive,
+    count: int,
+    progress: Progress,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    checks: Sequence[Check] = (),
+    settle: float = SETTLE_SECONDS,
 ) -> AsyncIterator[Fault]:
-    """Read the ``count`` objects that have waited longest.  What is at fault keeps its place, and is read again the
-    next time.
+    """Read the ``count`` objects that have waited longest, and compare their recordings' histories.  What is at fault
+    keeps its place, and is read again the next time.
 
     Objects of recordings are also compared with the ledger; the rest (reports, heads) only the whole survey compares,
     because the ledger names them by other things than their keys."""
-    begun, last = archive.clock(), None
+    begun, last, compared = archive.clock(), None, set[UUID]()
     progress.total_objects = count
     with closing(Inspector(archive)) as inspector:
         while progress.objects < count:
@@ -69,7 +76,11 @@ async def verify_sample(
             if page is None:
                 return
             last = page.last
-            for fault in await _verify(archive, inspector, page.rows):
+            for fault in await _verify(archive, inspector, page.rows, settle):
+                yield fault
+            # A recording's objects were read one after the other: where a page parts them, one look is enough.
+            before, compared = compared, _recordings(page.rows)
+            async for fault in compare_histories(archive, checks, only=sorted(compared - before)):
                 yield fault
             progress.objects += len(page.rows)
             progress.octets += sum(row.size for row in page.rows)
@@ -87,10 +98,15 @@ async def _page(archive: Archive, begun: datetime, last: tuple[datetime, UUID] |
     return _Page([known(row) for row in rows], (rows[-1].verified_at, rows[-1].id)) if rows else None
 
 
-async def _verify(archive: Archive, inspector: Inspector, rows: Sequence[Known]) -> list[Fault]:
+def _recordings(rows: Sequence[Known]) -> set[UUID]:
+    return {row.recording_id for row in rows if row.recording_id is not None}
+
+
+async def _verify(archive: Archive, inspector: Inspector, rows: Sequence[Known], settle: float) -> list[Fault]:
     with closing(await _index(archive, rows)) as index:
         accounts = await asyncio.gather(*(_account(archive, index, row) for row in rows))
-        found: dict[UUID, list[Fault]] = {row.id: list(compare(one)) for row, one in zip(rows, accounts, strict=True)}
+        accounts = await settled(archive, index, accounts, settle)
+        found: dict[UUID, list[Fault]] = {one.known.id: list(compare(one)) for one in accounts if one.known}
         readings = [(to_read(one, index), one.known) for one in accounts]
     batch = [(reading, row) for reading, row in readings if reading is not None]
     for results in await asyncio.gather(

@@ -1,7 +1,7 @@
 """What the catalogue shows of sealed documents, for comparing it with what they say."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,14 +10,14 @@ from sqlalchemy import select
 
 from archive.accounts import Known
 from archive.catalogue import Recording, TurnRow
-from archive.inspection import Reading
+from archive.histories import LOST
+from archive.inspection import Reading, digest, turn_digest
+from archive.seal import NewRecording, NewTurn
 from core.database import Database
 
-# Columns of a recording that only its sealing sets.
-COLUMNS = (
-    *("sip_call_id", "started_at", "ended_at", "duration_ms", "agent_number", "agent_name", "citizen_number"),
-    *("citizen_name", "work_order", "interrupted"),
-)
+# What only the sealing of a recording, or of a text, sets.
+COLUMNS = [each.name for each in fields(NewRecording) if each.name != "id"]
+TURN_COLUMNS = [each.name for each in fields(NewTurn)]
 
 
 async def shown_by_catalogue(database: Database, batch: Sequence[tuple[Reading, Known | None]]) -> list[Reading]:
@@ -51,10 +51,15 @@ async def _columns(database: Database, identifiers: Iterable[UUID | None]) -> di
     query = select(Recording.id, *(getattr(Recording, name) for name in COLUMNS)).where(Recording.id.in_(wanted))
     async with database.read() as session:
         rows = (await session.execute(query)).all()
-    return {row.id: {name: _plain(getattr(row, name)) for name in COLUMNS} for row in rows}
+    return {row.id: {name: _plain(name, getattr(row, name)) for name in COLUMNS} for row in rows}
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    """As the sealed document has it; of long values only the hash is held."""
+    if name == "facts":
+        return digest(value)
+    if name == "flags":
+        return [flag for flag in value if not flag.startswith(LOST)]
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -63,12 +68,12 @@ async def _turns(database: Database, identifiers: Iterable[UUID | None]) -> dict
     if not wanted:
         return {}
     query = (
-        select(TurnRow.recording_id, TurnRow.party, TurnRow.start_ms, TurnRow.end_ms, TurnRow.text)
+        select(TurnRow.recording_id, *(getattr(TurnRow, name) for name in TURN_COLUMNS))
         .where(TurnRow.recording_id.in_(wanted))
         .order_by(TurnRow.recording_id, TurnRow.ordinal)
     )
     found: dict[UUID | None, list[Any]] = {}
     async with database.read() as session:
         for recording_id, *turn in (await session.execute(query)).all():
-            found.setdefault(recording_id, []).append(tuple(turn))
+            found.setdefault(recording_id, []).append(turn_digest(dict(zip(TURN_COLUMNS, turn, strict=True))))
     return found

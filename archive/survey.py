@@ -29,7 +29,7 @@ T = TypeVar("T", Version, Known, Said)
 
 PAGE = 1000
 BATCH = 64
-# Objects that nothing names wait for a second look: their sealing may be under way.
+# Objects that nothing names, or whose hold differs, wait for a second look: sealing or holding may be under way.
 SETTLE_SECONDS = 5.0
 MOST_WAITING = 10_000
 
@@ -102,14 +102,15 @@ class Survey:
                 yield version
 
     async def _examine(self, one: Accounts) -> list[Fault]:
-        if None in (one.version, one.known, one.said) and not (one.version and one.version.marker):
+        if one.unsettled and not (one.version and one.version.marker):
             again = await look_again(self._archive, self._index, one)
             if again is None:
                 return []
             one = again
-            if one.known is None and one.said is None and len(self._waiting) < MOST_WAITING:
+            nameless = one.known is None and one.said is None
+            if (nameless or one.held_otherwise) and len(self._waiting) < MOST_WAITING:
                 self._waiting.append(one)
-                return []
+                return await self._queue(one)
         return [*compare(one), *await self._queue(one)]
 
     async def _queue(self, one: Accounts) -> list[Fault]:
@@ -180,7 +181,7 @@ async def look_again(
     version, row, said = one.version, one.known, one.said
     if version is None and said is not None and row is None and one.gone:
         return None
-    if version is None:
+    if version is None or one.held_otherwise:
         version = await head(archive, one)
     # Rows of catalogue and ledger commit together: seen between the two, the ledger is asked once more.
     for _ in range(2):
@@ -193,6 +194,17 @@ async def look_again(
     if version is None and row is None and said is None:
         return None
     return _with_ledger(replace(one, version=version, known=row, said=said), index)
+
+
+async def settled(archive: Archive, index: SealedIndex, accounts: Sequence[Accounts], seconds: float) -> list[Accounts]:
+    """The same, those whose hold differs asked for once more after a while: a case may be holding or letting go."""
+    if not any(one.held_otherwise for one in accounts):
+        return list(accounts)
+    await asyncio.sleep(seconds)
+    again = [
+        await look_again(archive, index, one, with_ledger=False) if one.held_otherwise else one for one in accounts
+    ]
+    return [one for one in again if one is not None]
 
 
 async def _known(archive: Archive, one: Accounts) -> Known | None:
@@ -210,7 +222,10 @@ async def head(archive: Archive, one: Accounts) -> Version | None:
         return None
     except Damaged:
         # The lock is still there to be seen in the listing; the bytes speak for themselves when they are read.
-        return Version(one.key, one.version_id, 0, "", one.known.lock_until if one.known else None)
+        row = one.known
+        return one.version or Version(
+            one.key, one.version_id, 0, "", row.lock_until if row else None, row.held if row else False
+        )
 
 
 def to_read(one: Accounts, index: SealedIndex) -> Reading | None:

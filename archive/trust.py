@@ -29,10 +29,8 @@ PAGE = 1000
 async def verify_ledger(archive: Archive, keys: Sequence[VerifierKey]) -> AsyncIterator[Fault]:
     """The ledger's rows among themselves, then against heads, leaves and keys in the store."""
     try:
-        async with archive.database.read() as session:
-            if not archive.database.is_sqlite:
-                # One state for rows and head, though others append meanwhile; SQLite reads so in any case.
-                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        # One state for rows and head, though others append meanwhile.
+        async with archive.database.snapshot() as session:
             await ledger.check(session)
     except Damaged as error:
         facts = dict(error.facts)

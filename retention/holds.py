@@ -153,6 +153,11 @@ async def confirm_release(archive: Archive, settings: Settings, case_id: UUID, *
         return await find_case(session, case_id)
 
 
+def case_key(case_id: UUID, step: str) -> str:
+    """Where the document of a case's ``placed`` or ``released`` is sealed."""
+    return f"holds/{case_id}/{step}.json"
+
+
 async def find_case(session: AsyncSession, case_id: UUID) -> HoldCase:
     """The case, locked where the session writes; ``NotFound`` otherwise."""
     case = await session.get(HoldCase, case_id, with_for_update=True, populate_existing=True)
@@ -196,7 +201,7 @@ async def _seal(
     content = {"format": FORMAT, "case": str(case.id), "step": step, "at": now.isoformat(), **said}
     await seal_object(
         archive,
-        key=f"holds/{case.id}/{step}.json",
+        key=case_key(case.id, step),
         kind=KIND,
         content=document({**content, "salt": secrets.token_hex(16)}),
         retain_until=keep_until(settings, now),

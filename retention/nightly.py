@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import StoredObject
 from archive.faults import Fault as ObjectFault
+from archive.faults import in_chinese
 from archive.heads import newest_head, sign_head
 from archive.house import Archive
 from archive.seal import seal_object
@@ -32,7 +33,7 @@ from retention.membership import settle_holds
 from retention.night import KIND, LISTED, NightlyResult
 from retention.reconcile import reconcile
 from retention.rule import keep_until
-from retention.sampling import Sampled, in_chinese, read_ledger, read_sample
+from retention.sampling import Sampled, read_ledger, read_sample
 
 log = logging.getLogger(__name__)
 

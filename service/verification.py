@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from uuid import UUID
 
-from archive.faults import Fault
+from archive.faults import NO_RECORDING, Fault
+from archive.histories import compare_histories
 from archive.house import Archive
 from archive.inspection import Inspector
 from archive.sample import verify_sample
@@ -20,6 +21,7 @@ from archive.verify import verify_recording
 from core.errors import NotFound
 from core.ledger import Entry, append
 from core.note import VerifierKey
+from retention.comparing import CHECKS, compare_cases
 
 TELL_EVERY_SECONDS = 2.0
 Tell = Callable[[str], None]
@@ -33,21 +35,21 @@ async def verify(
     recording_id: UUID | None = None,
     sample: int = 0,
     settle: float = SETTLE_SECONDS,
-) -> list[str]:
-    """Every fault as a line that names the thing, what was expected and what was found; empty when all is well.
+) -> list[Fault]:
+    """Every fault, which names the thing, what was expected and what was found; empty when all is well.
 
     What was verified joins the ledger, unless the ledger itself is at fault."""
-    faults: list[str] = []
+    faults: list[Fault] = []
     async for fault in verify_ledger(archive, keys):
-        faults.append(str(fault))
-        on_progress(f"异常 fault: {fault}")
+        faults.append(fault)
+        on_progress(f"异常 fault: {fault.said}")
     ledger_is_whole = not faults
     if ledger_is_whole:
         on_progress("账本、签名树头与副本一致 ledger, signed heads and leaves agree")
     speed = _Speed(on_progress)
     async for fault in _chosen(archive, speed, recording_id, sample, settle):
-        faults.append(str(fault))
-        on_progress(f"异常 fault: {fault}")
+        faults.append(fault)
+        on_progress(f"异常 fault: {fault.said}")
     what = f"录音 recording {recording_id}" if recording_id is not None else speed.said()
     on_progress(f"{what}；异常 faults: {len(faults)}")
     if ledger_is_whole:
@@ -60,12 +62,13 @@ async def _chosen(
 ) -> AsyncIterator[Fault]:
     if recording_id is not None:
         try:
-            for fault in await verify_recording(archive, recording_id):
+            for fault in await verify_recording(archive, recording_id, checks=CHECKS, settle=settle):
                 yield fault
         except NotFound:
-            yield Fault(f"recording {recording_id}", "no such recording", "a recording", "none")
+            yield Fault(f"recording {recording_id}", NO_RECORDING, "a recording", "none")
     elif sample:
-        async for fault in verify_sample(archive, sample, speed.progress, speed.tell):
+        parts = verify_sample(archive, sample, speed.progress, speed.tell, checks=CHECKS, settle=settle)
+        async for fault in parts:
             yield fault
     else:
         with closing(SealedIndex()) as index, closing(Inspector(archive)) as inspector:
@@ -73,6 +76,10 @@ async def _chosen(
             speed.progress = survey.progress
             async for fault in survey.run():
                 yield fault
+        async for fault in compare_histories(archive, CHECKS):
+            yield fault
+        async for fault in compare_cases(archive):
+            yield fault
 
 
 async def _record(archive: Archive, done: Progress, faults: int, recording_id: UUID | None, sample: int) -> None:

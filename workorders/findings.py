@@ -5,7 +5,7 @@ read clause by clause.  Every answer points at the turn and sentence that suppor
 person accepts or changes it.  The phrases themselves are in `workorders.phrases`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from archive.events import Event
+from archive.seal import SYSTEM
 from core.errors import NotFound, Refused
 from core.ids import new_id
 from core.ledger import Entry, append
@@ -44,6 +46,8 @@ from workorders.phrases import NOD, UNCLEAR, Reading
 __all__ = ["NewFinding", "SpokenTurn", "decide_finding", "read_findings", "store_findings"]
 
 BY_RULES = "rules"
+# What the ledger calls it: answers that the rules read, and one that a person decided.
+SUGGESTED_BY_RULES, DECIDED = "suggested", "decided"
 
 
 @dataclass(frozen=True)
@@ -145,22 +149,37 @@ def _joined(made: Sequence[Heard]) -> NewFinding:
 async def store_findings(
     session: AsyncSession, recording_id: UUID, findings: Sequence[NewFinding], *, text_version: int, now: datetime
 ) -> list[Finding]:
-    """Put the rules' answers in place of earlier ones; what a person accepted or changed stays as it is."""
+    """Put the rules' answers in place of earlier ones, with a row of the ledger that tells them; what a person accepted
+    or changed stays as it is.  The same answers again change nothing."""
     known = await session.scalars(select(Finding).where(Finding.recording_id == recording_id))
     rows = {row.question: row for row in known}
-    for found in findings:
+    suggested = [found for found in findings if _open(rows.get(found.question))]
+    if all(_same(rows.get(found.question), found, text_version) for found in suggested):
+        return list(rows.values())
+    for found in suggested:
         row = rows.get(found.question)
         if row is None:
             row = Finding(id=new_id(), recording_id=recording_id, question=found.question)
             rows[found.question] = row
             session.add(row)
-        elif row.standing != SUGGESTED:
-            continue
         row.answer, row.ordinal, row.start_ms = found.answer, found.ordinal, found.start_ms
         row.sentence, row.rule, row.text_version = found.sentence, found.rule, text_version
         row.standing, row.by, row.at = SUGGESTED, BY_RULES, now
-    await session.flush()
+    answers = {each.question: [each.answer, each.ordinal, each.start_ms, each.rule] for each in suggested}
+    facts = {"text_version": text_version, "answers": answers}
+    await append(session, Entry(SUGGESTED_BY_RULES, SYSTEM, str(recording_id), facts), now)
     return list(rows.values())
+
+
+def _open(row: Finding | None) -> bool:
+    return row is None or row.standing == SUGGESTED
+
+
+def _same(row: Finding | None, found: NewFinding, text_version: int) -> bool:
+    return row is not None and (row.answer, row.ordinal, row.start_ms, row.sentence, row.rule, row.text_version) == (
+        *(found.answer, found.ordinal, found.start_ms, found.sentence, found.rule),
+        text_version,
+    )
 
 
 async def decide_finding(session: AsyncSession, finding_id: UUID, answer: str, *, by: str, now: datetime) -> Finding:
@@ -178,5 +197,42 @@ async def decide_finding(session: AsyncSession, finding_id: UUID, answer: str, *
     # Where it points stands with it, so that the decision can be told again without this row.
     place = {"ordinal": row.ordinal, "start_ms": row.start_ms, "text_version": row.text_version, "rule": row.rule}
     facts = {"finding": str(row.id), "question": row.question, "before": before, "answer": answer, **place}
-    await append(session, Entry("decided", by, str(row.recording_id), facts), now)
+    await append(session, Entry(DECIDED, by, str(row.recording_id), facts), now)
     return row
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer as the ledger tells it: all of a finding but its sentence, and the row that told it last."""
+
+    seq: int
+    answer: str
+    ordinal: int
+    start_ms: int
+    rule: str
+    text_version: int
+    standing: str
+    by: str
+    at: datetime
+    finding: str = ""
+
+
+def told_by(events: Iterable[Event]) -> dict[str, Told]:
+    """The answers by question, after everything that the ledger tells of one recording's findings, in its order."""
+    told: dict[str, Told] = {}
+    for event in events:
+        if event.kind == SUGGESTED_BY_RULES:
+            version = int(event.facts["text_version"])
+            for question, (answer, ordinal, start_ms, rule) in event.facts["answers"].items():
+                if question in told and told[question].standing != SUGGESTED:
+                    continue
+                place = (answer, ordinal, start_ms, rule, version)
+                told[question] = Told(event.seq, *place, SUGGESTED, BY_RULES, event.at)
+        elif event.kind == DECIDED:
+            facts = event.facts
+            before = told.get(facts["question"])
+            changed = facts["answer"] != facts["before"] or (before is not None and before.standing == CHANGED)
+            place = (facts["answer"], facts["ordinal"], facts["start_ms"], facts["rule"], facts["text_version"])
+            standing = CHANGED if changed else ACCEPTED
+            told[facts["question"]] = Told(event.seq, *place, standing, event.actor, event.at, facts["finding"])
+    return told

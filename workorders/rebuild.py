@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from archive.retrieve import read_verified
 from core.errors import Damaged, NotFound
 from core.ids import new_id
 from workorders.exports import PREFIX, columns_key
-from workorders.findings import SpokenTurn, read_findings, store_findings
+from workorders.findings import SpokenTurn, Told, read_findings, store_findings, told_by
 from workorders.importing import ExportRefused, apply_rows, read_rows
-from workorders.orders import ACCEPTED, CHANGED, SUGGESTED, Finding, Link, WorkOrder
+from workorders.orders import Finding, Link, WorkOrder
 from workorders.rows import OrderRow, RefusedRow
 
 IMPORTED = "imported"
@@ -110,18 +111,36 @@ async def add_link(
 
 
 async def restore_findings(session: AsyncSession, found: Salvage) -> None:
-    """What the rules read from the first text, then what people decided, in the order of the ledger."""
-    if found.texts:
-        await _read_again(session, found.recording.id, found.texts[0])
-    await restore_decisions(session, found.recording.id, found.events)
+    """The answers that the ledger tells of; where it tells of none, what the rules read from the first text."""
+    told = told_by(found.events)
+    if not told and found.texts:
+        first = found.texts[0]
+        findings = read_findings(_spoken(first))
+        await store_findings(session, found.recording.id, findings, text_version=first.number, now=first.at)
+    texts = {text.number: text for text in found.texts}
+    for question, each in told.items():
+        values = {**asdict(each), "id": UUID(each.finding) if each.finding else new_id()}
+        del values["seq"], values["finding"]
+        sentence = _sentence(question, each, texts.get(each.text_version))
+        session.add(Finding(recording_id=found.recording.id, question=question, sentence=sentence, **values))
+    await session.flush()
 
 
-async def _read_again(session: AsyncSession, recording_id: UUID, text: Text) -> None:
-    spoken = [
+def _sentence(question: str, told: Told, text: Text | None) -> str:
+    """What the rules read at that place; where other rules pointed there, the whole turn."""
+    if text is None:
+        return ""
+    read = next((each for each in read_findings(_spoken(text)) if each.question == question), None)
+    if read is not None and (read.ordinal, read.start_ms) == (told.ordinal, told.start_ms):
+        return read.sentence
+    return text.turns[told.ordinal].text if 0 <= told.ordinal < len(text.turns) else ""
+
+
+def _spoken(text: Text) -> list[SpokenTurn]:
+    return [
         SpokenTurn(ordinal, turn.party, turn.start_ms, turn.end_ms, turn.text)
         for ordinal, turn in enumerate(text.turns)
     ]
-    await store_findings(session, recording_id, read_findings(spoken), text_version=text.number, now=text.at)
 
 
 async def restore_answers(session: AsyncSession, recording_id: UUID, answers: Sequence[Mapping[str, Any]]) -> None:
@@ -129,25 +148,4 @@ async def restore_answers(session: AsyncSession, recording_id: UUID, answers: Se
     for told in answers:
         values = {**told, "id": UUID(told["id"]), "at": datetime.fromisoformat(told["at"])}
         session.add(Finding(recording_id=recording_id, sentence="", **values))
-    await session.flush()
-
-
-async def restore_decisions(session: AsyncSession, recording_id: UUID, events: Sequence[Event]) -> None:
-    """People's decisions over the answers that are there; an answer that is not gets its row without its sentence."""
-    rows = {
-        row.question: row for row in await session.scalars(select(Finding).where(Finding.recording_id == recording_id))
-    }
-    for event in events:
-        if event.kind != "decided":
-            continue
-        facts = event.facts
-        row = rows.get(facts["question"])
-        if row is None:
-            row = Finding(recording_id=recording_id, question=facts["question"], sentence="", standing=SUGGESTED)
-            rows[facts["question"]] = row
-            session.add(row)
-        row.id, row.answer = UUID(facts["finding"]), facts["answer"]
-        row.standing = ACCEPTED if facts["answer"] == facts["before"] and row.standing != CHANGED else CHANGED
-        row.ordinal, row.start_ms, row.rule = facts.get("ordinal", -1), facts.get("start_ms", 0), facts.get("rule", "")
-        row.text_version, row.by, row.at = facts.get("text_version", 0), event.actor, event.at
     await session.flush()
