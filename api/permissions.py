@@ -54,6 +54,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     # A handover holds every team's recordings: the client takes over, nobody of a team may.
     "exports.see": frozenset({AUDITOR, CLIENT}),
     "exports.make": frozenset({AUDITOR}),
+    # Whoever fetches the bag may also record, with the paper signed, that it arrived.
+    "exports.take": frozenset({AUDITOR, CLIENT}),
     # Two people decide about holds and disposals: auditors, or one of them and whoever runs the place.
     "holds.see": _KEEPERS,
     "holds.decide": _KEEPERS,

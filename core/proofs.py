@@ -15,7 +15,7 @@ from core.errors import NotFound
 from core.ledger import NODE_LEVELS, LedgerNode, LedgerRow
 from core.merkle import consistency_ranges, fold, inclusion_ranges, leaf_hash, node_hash, perfect_parts
 
-
+# How many hashes are read and kept together.
 BLOCK = 256
 
 

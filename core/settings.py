@@ -276,6 +276,9 @@ class Settings:
         str,
         "Directory for handovers asked for by API, shared by web and workers; empty: `exports` in the data directory",
     )
+    export_days: int = _setting(
+        "30", _whole(1, 366), "Days after which a finished handover asked for by API is removed from that directory"
+    )
     ledger_name: str = _setting(
         "huiyin.localhost/ledger", _ledger_name, "Name of the ledger in its signed heads, unique to this house"
     )

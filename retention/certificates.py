@@ -11,7 +11,7 @@ from core.ledger import canonical
 from retention.disposal import Disposal
 from workorders.orders import Finding
 
-FORMAT = "huiyin-disposal-certificate/2"
+FORMAT = "huiyin-disposal-certificate/3"
 KIND = "certificate"
 
 
@@ -55,6 +55,8 @@ def certificate(disposal: Disposal, recording: Recording, answers: Sequence[Find
             "confirmed_at": disposal.confirmed_at.isoformat(),
             "begun_at": disposal.begun_at.isoformat(),
             "objects": disposal.plan,
+            # Exports that held it: ours are gone, those in other hands are told with their receipts.
+            "copies": disposal.copies or [],
             "nothing_left": True,
             "tombstone": tombstone(recording, answers),
         }

@@ -81,6 +81,8 @@ class Disposal(Base):
     kept_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     plan: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The exports that held it, once our own copies of them are struck off (``handover.copies``).
+    copies: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     # Why it could go, in words of that moment (Chinese, English), for the certificate.
     rule: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -30,6 +30,7 @@ class NightlyResult:
     calls: Reconciliation
     sample: Sampled
     disposed: tuple[str, ...]
+    exports_removed: tuple[str, ...]
     waiting: Mapping[str, int]
     faults: tuple[Fault, ...]
     seconds: Mapping[str, float]
@@ -40,7 +41,12 @@ class NightlyResult:
     def changed(self) -> bool:
         """Whether the run did anything beyond looking."""
         return bool(
-            self.locks.extended or self.locks.repaired or self.calls.missing or self.calls.found or self.disposed
+            self.locks.extended
+            or self.locks.repaired
+            or self.calls.missing
+            or self.calls.found
+            or self.disposed
+            or self.exports_removed
         )
 
     def facts(self) -> dict[str, Any]:
@@ -53,6 +59,7 @@ class NightlyResult:
             "missing": len(self.calls.missing),
             "eligible": self.eligible_count,
             "disposed": len(self.disposed),
+            "exports_removed": len(self.exports_removed),
             "verified": self.sample.objects,
             "octets": self.sample.octets,
             "oldest_read": oldest.isoformat() if oldest else None,
@@ -84,6 +91,7 @@ class NightlyResult:
             f"处置申请：待批准 {self.waiting.get(PROPOSED, 0)} 件，待确认 {self.waiting.get(APPROVED, 0)} 件，"
             f"两人批准待执行 {self.waiting.get(CONFIRMED, 0)} 件；本次完成 {len(self.disposed)} 件",
             *(f"　　已处置：{recording}" for recording in self.disposed),
+            *((f"到期清除移交包副本 {len(self.exports_removed)} 个",) if self.exports_removed else ()),
             f"核对对象锁定：{self.locks.checked} 个，补足锁定 {len(self.locks.repaired)} 个，"
             f"延长保存期限 {len(self.locks.extended)} 条录音",
             *(f"　　补足锁定：{key}" for key in self.locks.repaired),

@@ -1,5 +1,5 @@
-"""The night's work on what is kept: holds, locks, reconciliation, approved disposals, a sample of everything read to
-the last byte, what has reached its date, and the ledger's signature.
+"""The night's work on what is kept: holds, locks, reconciliation, approved disposals, copies in exports that have
+expired, a sample of everything read to the last byte, what has reached its date, and the ledger's signature.
 
 Running it again in the same night finds nothing left to do and writes nothing; a run that was interrupted is finished
 by the next one.  However many are started, by schedulers or by hand, one works at a time.
@@ -27,6 +27,7 @@ from core.settings import Settings
 from retention.batches import list_batch, list_eligible
 from retention.disposal import APPROVED, CONFIRMED, PROPOSED, SYSTEM, Disposal
 from retention.execution import execute_confirmed
+from retention.handover.copies import Sweep, remove_expired
 from retention.ledger_locks import LONGER, lengthen_ledger, longest_kept
 from retention.locks import Fault, LockReport, check_locks
 from retention.membership import settle_holds
@@ -95,6 +96,8 @@ async def _work(
     steps.done("calls")
     disposed, refused = ((), ()) if dry_run else await _dispose(archive, settings, now)
     steps.done("disposals")
+    swept = Sweep() if dry_run else await remove_expired(archive, settings, now=now)
+    steps.done("exports")
     sample, altered = Sampled(), list[ObjectFault]()
     if not dry_run and await _find_sealed(archive, night) is None:
         sample, altered = await read_sample(archive, now=now)
@@ -114,10 +117,15 @@ async def _work(
         calls=calls,
         sample=sample,
         disposed=disposed,
+        exports_removed=tuple(str(export) for export in swept.removed),
         waiting=waiting,
-        faults=_all_faults((*locks.faults, *refused), (*altered, *forged), unsigned=bool(forged)),
+        faults=_all_faults((*locks.faults, *refused, *_of_copies(swept)), (*altered, *forged), unsigned=bool(forged)),
         seconds=steps.seconds,
     )
+
+
+def _of_copies(swept: Sweep) -> list[Fault]:
+    return [Fault("copy", name, what) for name, what in swept.faults.items()]
 
 
 def _is_forged(result: NightlyResult) -> bool:

@@ -92,6 +92,7 @@ def _disposal(recording_id: UUID, told: Mapping[str, Any], disposed: datetime, c
         confirmed_by=told["confirmed_by"],
         confirmed_at=_moment(told["confirmed_at"]),
         plan=told["objects"],
+        copies=told.get("copies"),
         begun_at=_moment(told["begun_at"]),
         rule=[told["rule"], told["rule_in_english"]] if "rule_in_english" in told else None,
         done_at=disposed,

@@ -31,6 +31,7 @@ from core.jobs import Job
 from core.settings import Settings
 from reporting.daily import issue_daily
 from retention.handover.asking import find as find_export
+from retention.handover.copies import bag_file
 from retention.handover.export import run_export
 from retention.handover.tables import DONE as EXPORT_DONE
 from retention.membership import settle_holds
@@ -153,9 +154,9 @@ async def export(context: Context, job: Job) -> None:
     """Write the bag of a handover; a worker that dies leaves what it wrote to the next."""
     async with context.archive.database.read() as session:
         wanted = await find_export(session, UUID(job.payload["export_id"]))
-    if wanted.state == EXPORT_DONE:
+    if wanted.state == EXPORT_DONE or wanted.removed_at is not None:
         return
-    target = Path(wanted.file)
+    target = bag_file(context.settings, wanted.id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     until = keep_until(context.settings, context.archive.clock())
     key = ledger_key(context.settings)

@@ -17,7 +17,8 @@ from core.note import SigningKey
 from core.settings import Settings, load
 from retention.handover.asking import ask
 from retention.handover.bag import ALGORITHMS, write_tag_manifests
-from retention.handover.export import Finished, run_export
+from retention.handover.export import run_export
+from retention.handover.finishing import Finished
 from retention.handover.scope import Scope
 from tests.tables import create_all
 from tests.web import Seeded, seed

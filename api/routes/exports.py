@@ -1,67 +1,43 @@
-"""Handovers asked for through the API: a worker writes the bag, whoever may take it downloads it."""
+"""Handovers asked for through the API: a worker writes the bag, whoever may take it downloads it and signs for it."""
 
-from datetime import date, datetime
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import context, signed_in
-from api.endpoint import Endpoint, answer, read_body
-from api.models import Model
+from api.endpoint import MULTIPART, Endpoint, answer, read_body
+from api.models_exports import (
+    ExportList,
+    ExportRequest,
+    ExportView,
+    PurgeAnswer,
+    ReceiptForm,
+    ReceiptView,
+    export_view,
+    purge_answer,
+    receipt_view,
+)
 from api.problems import Problem
 from api.routes.recordings import path_id
 from core.errors import Conflict, NotFound
 from core.jobs import JobRow, enqueue
 from core.ledger import Entry, append
 from retention.handover.asking import ask, find
+from retention.handover.copies import HANDED_OUT, bag_file
+from retention.handover.purge import propose_purge
+from retention.handover.receipts import NewReceipt, record_receipt
 from retention.handover.scope import Scope
-from retention.handover.tables import DONE, Export
+from retention.handover.tables import DONE, Export, Receipt
+from retention.rule import keep_until
 
 JOB = "export"
 ZIP = "application/zip"
 LISTED = 200
-
-
-class ExportScope(Model):
-    """``from`` and ``to`` (inclusive, local days) for a period; ``name`` for an order's number, or a case."""
-
-    kind: Literal["all", "period", "order", "case"]
-    since: date | None = Field(default=None, alias="from")
-    to: date | None = None
-    name: str | None = Field(default=None, max_length=120)
-
-
-class ExportRequest(Model):
-    scope: ExportScope
-    purpose: str = Field(min_length=2, max_length=200)
-
-
-class ExportView(Model):
-    """``written`` of ``recordings`` are in the bag; ``error`` is why the last attempt stopped.  ``tag_manifest``, a
-    SHA-256, names the finished bag, for the receipt."""
-
-    id: UUID
-    scope: dict[str, Any]
-    purpose: str
-    asked_by: str
-    asked_at: datetime
-    state: str
-    recordings: int
-    written: int
-    bytes: int
-    tag_manifest: str
-    finished_at: datetime | None
-    job: str
-    error: str
-
-
-class ExportList(Model):
-    items: list[ExportView]
 
 
 async def post_export(request: web.Request) -> web.Response:
@@ -71,65 +47,115 @@ async def post_export(request: web.Request) -> web.Response:
     except ValueError as error:
         raise Problem(422, f"scope: {error}") from None
     async with here.database.write() as session:
-        export = await ask(
-            session, here.archive, here.settings, scope, purpose=asked.purpose, by=signed_in(request).name
-        )
-        export.file = str(here.settings.exports / f"{export.id}.zip")
+        by = signed_in(request).name
+        export = await ask(session, here.archive, here.settings, scope, purpose=asked.purpose, by=by, here=True)
         await enqueue(session, JOB, {"export_id": str(export.id)}, now=here.now(), key=str(export.id))
-        view = await _view(session, export)
+        [view] = await _views(session, [export])
     return answer(view, status=202)
 
 
 async def get_exports(request: web.Request) -> web.Response:
     async with context(request).database.read() as session:
         rows = await session.scalars(select(Export).order_by(Export.asked_at.desc()).limit(LISTED))
-        return answer(ExportList(items=[await _view(session, row) for row in rows]))
+        return answer(ExportList(items=await _views(session, rows.all())))
 
 
 async def get_export(request: web.Request) -> web.Response:
     async with context(request).database.read() as session:
-        return answer(await _view(session, await find(session, path_id(request))))
+        [view] = await _views(session, [await find(session, path_id(request))])
+    return answer(view)
 
 
 async def get_bag(request: web.Request) -> web.StreamResponse:
     """The bag as a ZIP file; who took it is in the ledger before the first byte leaves."""
     here = context(request)
-    async with here.database.read() as session:
-        export = await find(session, path_id(request))
-    if export.state != DONE or not export.file:
-        raise Conflict("移交包尚未完成 / the bag is not finished", export=export.id, state=export.state)
-    if not Path(export.file).is_file():
-        raise NotFound("移交包已被移走 / the bag is no longer here", export=export.id, remedy="export it once more")
-    if request.method != "HEAD":
-        facts = {"tag_manifest_sha256": export.tag_manifest, "purpose": export.purpose}
-        async with here.database.write() as session:
-            entry = Entry("handed out", signed_in(request).name, str(export.id), facts)
-            await append(session, entry, here.now())
+    async with here.database.write() as session:
+        export = await find(session, path_id(request), lock=True)
+        file = bag_file(here.settings, export.id)
+        _require_bag(export, file)
+        if request.method != "HEAD":
+            facts = {"tag_manifest_sha256": export.tag_manifest, "purpose": export.purpose}
+            await append(session, Entry(HANDED_OUT, signed_in(request).name, str(export.id), facts), here.now())
     headers = {
         "Content-Type": ZIP,
         "Content-Disposition": f'attachment; filename="huiyin-{export.id}.zip"',
         "Cache-Control": "private, no-store",
     }
-    return web.FileResponse(export.file, headers=headers)
+    return web.FileResponse(file, headers=headers)
 
 
-async def _view(session: AsyncSession, row: Export) -> ExportView:
-    job = await session.scalar(select(JobRow).where(JobRow.kind == JOB, JobRow.key == str(row.id)))
-    return ExportView(
-        id=row.id,
-        scope=row.scope,
-        purpose=row.purpose,
-        asked_by=row.asked_by,
-        asked_at=row.asked_at,
-        state=row.state,
-        recordings=row.recordings,
-        written=row.written,
-        bytes=row.bytes,
-        tag_manifest=row.tag_manifest,
-        finished_at=row.finished_at,
-        job=job.state if job else "",
-        error=job.error if job else "",
-    )
+def _require_bag(export: Export, file: Path) -> None:
+    """``Conflict`` before it is finished, ``NotFound`` once it is gone."""
+    if export.removed_at is None and export.state != DONE:
+        raise Conflict("移交包尚未完成 / the bag is not finished", export=export.id, state=export.state)
+    if export.removed_at is not None or not export.here or not file.is_file():
+        raise NotFound(
+            "移交包已不在此处 / the bag is no longer here",
+            export=export.id,
+            why=export.removed_why or "taken away",
+            remedy="export it once more",
+        )
+
+
+async def post_receipt(request: web.Request) -> web.Response:
+    """Record who received the bag; the signed paper comes as a file."""
+    here, identifier = context(request), path_id(request)
+    form, paper = await _read_form(request)
+    async with here.database.read() as session:
+        export = await find(session, identifier)
+    if form.tag_manifest.lower() != export.tag_manifest:
+        raise Conflict(
+            "回执上的标签清单与本次移交不符 / the receipt is of another bag",
+            export=identifier,
+            expected=export.tag_manifest or "not finished",
+            found=form.tag_manifest.lower(),
+        )
+    with tempfile.TemporaryDirectory(prefix="huiyin-") as directory:
+        signed = None
+        if paper is not None:
+            signed = Path(directory) / "signed"
+            signed.write_bytes(paper.file.read())
+        receipt = await record_receipt(
+            here.archive,
+            NewReceipt(form.tag_manifest, form.receiver, form.received_at or here.now(), signed),
+            by=signed_in(request).name,
+            retain_until=keep_until(here.settings, here.now()),
+        )
+    return answer(receipt_view(receipt), status=201)
+
+
+async def _read_form(request: web.Request) -> tuple[ReceiptForm, web.FileField | None]:
+    if request.content_type != MULTIPART:
+        raise Problem(415, "expected multipart/form-data")
+    parts = await request.post()
+    words = {name: value for name, value in parts.items() if isinstance(value, str) and name != "csrf"}
+    paper = parts.get("signed")
+    if isinstance(paper, str):
+        raise Problem(422, "signed: 请上传文件 / expected a file")
+    try:
+        form = ReceiptForm.model_validate(words)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Problem(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    return form, paper if isinstance(paper, web.FileField) else None
+
+
+async def post_purge(request: web.Request) -> web.Response:
+    """Propose the disposal of what was handed over; the same people decide as of any other."""
+    here = context(request)
+    by, now = signed_in(request).name, here.now()
+    return answer(purge_answer(await propose_purge(here.archive, here.settings, path_id(request), by=by, now=now)))
+
+
+async def _views(session: AsyncSession, rows: Sequence[Export]) -> list[ExportView]:
+    identifiers = [row.id for row in rows]
+    query = select(JobRow).where(JobRow.kind == JOB, JobRow.key.in_([str(one) for one in identifiers]))
+    jobs = {job.key: job for job in await session.scalars(query)}
+    receipts: dict[object, list[Receipt]] = {}
+    found = select(Receipt).where(Receipt.export_id.in_(identifiers)).order_by(Receipt.recorded_at, Receipt.id)
+    for receipt in await session.scalars(found):
+        receipts.setdefault(receipt.export_id, []).append(receipt)
+    return [export_view(row, receipts.get(row.id, []), jobs.get(str(row.id))) for row in rows]
 
 
 ENDPOINTS = (
@@ -148,6 +174,25 @@ ENDPOINTS = (
         "GET", "/api/v1/exports/{id}", "exports.see", get_export, "移交的进度 / progress of one", answers=ExportView
     ),
     Endpoint(
-        "GET", "/api/v1/exports/{id}/download", "exports.make", get_bag, "下载移交包 / the bag as a ZIP file", media=ZIP
+        "GET", "/api/v1/exports/{id}/download", "exports.take", get_bag, "下载移交包 / the bag as a ZIP file", media=ZIP
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/exports/{id}/receipt",
+        "exports.take",
+        post_receipt,
+        "登记回执 / record who received the bag, with the signed paper",
+        takes=ReceiptForm,
+        takes_media=MULTIPART,
+        answers=ReceiptView,
+        status=201,
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/exports/{id}/purge",
+        "disposals.decide",
+        post_purge,
+        "提出处置已移交的录音 / propose the disposal of what was handed over",
+        answers=PurgeAnswer,
     ),
 )

@@ -9,23 +9,35 @@ from archive.house import Archive
 from core.errors import Conflict, NotFound
 from core.settings import Settings
 from retention.handover.begin import list_export
+from retention.handover.copies import kept_until
 from retention.handover.scope import CASE, Scope
 from retention.handover.tables import Export
 from retention.holds import TOO_LATE, HoldCase, HoldMember
 
 
 async def ask(
-    session: AsyncSession, archive: Archive, settings: Settings, scope: Scope, *, purpose: str, by: str
+    session: AsyncSession,
+    archive: Archive,
+    settings: Settings,
+    scope: Scope,
+    *,
+    purpose: str,
+    by: str,
+    here: bool = False,
 ) -> Export:
-    """List an export inside the caller's transaction.  ``NotFound`` for an empty scope or an unknown case."""
+    """List an export inside the caller's transaction; with ``here`` its bag is kept by us until it expires.
+    ``NotFound`` for an empty scope or an unknown case."""
     held = await _members(session, scope.name) if scope.kind == CASE else ()
     now = archive.clock()
-    return await list_export(session, scope, purpose=purpose, by=by, now=now, zone=settings.timezone, held=held)
+    until = kept_until(settings, now) if here else None
+    return await list_export(
+        session, scope, purpose=purpose, by=by, now=now, zone=settings.timezone, held=held, expires_at=until
+    )
 
 
-async def find(session: AsyncSession, export_id: UUID) -> Export:
+async def find(session: AsyncSession, export_id: UUID, *, lock: bool = False) -> Export:
     """The export; ``NotFound`` otherwise."""
-    export = await session.get(Export, export_id)
+    export = await session.get(Export, export_id, with_for_update=lock)
     if export is None:
         raise NotFound("没有这次移交 / no such export", export=export_id)
     return export

@@ -35,8 +35,9 @@ def sealed_objects(proof: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 async def write_ledger(
     archive: Archive, payload: Payload, export: Export, verifier: VerifierKey, *, whole: bool
-) -> None:
-    """The export's own proof, every signed head up to its head, their consistency, and with ``whole`` every leaf."""
+) -> list[tuple[str, str]]:
+    """The export's own proof, every signed head up to its head, their consistency, and with ``whole`` every leaf;
+    paths and names for the index."""
     size = checkpoint_of(export.head).size
     proof = await proof_under(archive, export.id, export.head, verifier)
     await payload.write(f"{LEDGER}export.proof.json", document(proof))
@@ -52,6 +53,10 @@ async def write_ledger(
     if whole:
         for stored in await _stored(archive, LEAVES, leaves_key(size, 0)):
             await payload.copy(archive, stored, f"data/{stored.key}")
+    return [
+        ("ledger/export.proof.json", "台账证明 ledger"),
+        ("ledger/verifier-key.txt", "验证公钥 verifier key"),
+    ]
 
 
 async def _stored(archive: Archive, kind: str, before: str) -> list[StoredObject]:

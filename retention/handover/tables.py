@@ -32,9 +32,14 @@ class Export(Base):
     head: Mapped[str] = mapped_column(Text, default="")
     head_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tag_manifest: Mapped[str] = mapped_column(String(64), default="")
-    # Where an export that was asked for through the API lies; empty for one made by the command line.
-    file: Mapped[str] = mapped_column(Text, default="")
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Whether we keep the bag (``copies.bag_file``) until it is fetched, as for one asked for through the API; what the
+    # command line writes lies where its user wanted it, out of our hands.
+    here: Mapped[bool] = mapped_column(default=False)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    # When our copy went, and why; an export that was not finished by then never will be.
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_why: Mapped[str] = mapped_column(String(10), default="")
 
 
 class ExportItem(Base):

@@ -45,8 +45,9 @@ async def _export(settings: Settings, options: argparse.Namespace) -> int:
     from core.clock import utc_now
     from core.errors import Conflict
     from retention.handover.asking import ask, find
-    from retention.handover.export import Progress, run_export, unfinished
+    from retention.handover.export import Progress, run_export
     from retention.handover.scope import Scope
+    from retention.handover.working import unfinished
     from retention.rule import keep_until
     from service.wiring import open_archive
 

@@ -23,11 +23,13 @@ from core.ledger import Entry, LedgerRow, check
 from core.note import SigningKey
 from retention.disposal import Disposal
 from retention.handover.asking import ask, find
-from retention.handover.export import Finished, run_export, unfinished, working_directory
+from retention.handover.export import run_export
+from retention.handover.finishing import Finished
 from retention.handover.purge import propose_purge
 from retention.handover.receipts import NewReceipt, record_receipt
 from retention.handover.scope import Scope
 from retention.handover.tables import Export
+from retention.handover.working import unfinished, working_directory
 from retention.holds import place
 from retention.membership import settle_holds
 from retention.scope import Scope as HoldScope
