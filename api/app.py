@@ -10,6 +10,7 @@ import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
+import api.pages.review
 import api.pages.start
 import api.pages.status
 import api.routes.calls
@@ -26,7 +27,7 @@ import api.routes.reports
 import api.routes.review
 import api.routes.session
 from api import assets, middleware
-from api.auth import LoginGuard
+from api.access.limits import RateLimit
 from api.context import CONTEXT, Context
 from api.endpoint import Endpoint
 from api.listening import Listenings
@@ -40,6 +41,7 @@ from archive.house import Archive
 from core.settings import Settings
 
 LARGEST_UPLOAD = 64 * 1024 * 1024
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
@@ -58,6 +60,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.look.ENDPOINTS,
     *api.pages.start.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
+    *api.pages.review.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
@@ -71,7 +74,7 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
         client_max_size=LARGEST_UPLOAD,
         middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit],
     )
-    app[CONTEXT] = Context(archive, settings, Metrics(), LoginGuard(), Listenings())
+    app[CONTEXT] = Context(archive, settings, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
     app[middleware.PERMISSION_OF] = {}
     app.on_response_prepare.append(middleware.add_security_headers)
     set_up_templates(app)

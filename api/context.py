@@ -1,11 +1,15 @@
 """What every handler can reach: the archive, the settings and who is asking."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from api.auth import LoginGuard, User
+from api.access.limits import RateLimit
+from api.access.passwords import PasswordChecks
+from api.access.sessions import Lasts
+from api.access.signin import Rules
+from api.access.user import User
 from api.listening import Listenings
 from api.metrics import Metrics
 from archive.house import Archive
@@ -20,12 +24,20 @@ class Context:
     archive: Archive
     settings: Settings
     metrics: Metrics
-    guard: LoginGuard
     listenings: Listenings
+    limit: RateLimit
+    checks: PasswordChecks = field(default_factory=PasswordChecks)
 
     @property
     def database(self) -> Database:
         return self.archive.database
+
+    @property
+    def rules(self) -> Rules:
+        """What the settings say about logins."""
+        settings = self.settings
+        lasts = Lasts(timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes))
+        return Rules(lasts, settings.second_factor_roles)
 
     def now(self) -> datetime:
         """This moment, aware, in UTC."""

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.auth import form_token, same, user_of
-from api.context import CONTEXT, LANGUAGE, TOKEN, USER, context
-from api.language import COOKIE as LANGUAGE_COOKIE
-from api.language import LANGUAGES
-from api.permissions import PUBLIC, allows
+from api.access.attempts import network_of
+from api.access.secret import form_token, same
+from api.access.signin import user_of
+from api.access.user import NEW_FACTOR, NEW_PASSWORD, User
+from api.client import PROBES, address_of, is_https, names_us
+from api.context import CONTEXT, TOKEN, USER, context
+from api.permissions import PUBLIC
 from api.problems import Problem, problem_of, report
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,13 @@ log = logging.getLogger(__name__)
 SESSION_COOKIE = "huiyin_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+# What is open to somebody who has something to do first.
+WHILE_PENDING = frozenset({"session.end", "start.see", "account.own"})
+PENDING = {
+    NEW_PASSWORD: "请先在“我的账户”修改密码 / change your password first, in My account",
+    NEW_FACTOR: "请先在“我的账户”设置第二验证 / set up a second factor first, in My account",
+}
 
 PERMISSION_OF = web.AppKey("PERMISSION_OF", dict[tuple[str, str], str])
 ErrorPage = Callable[[web.Request, Problem], web.StreamResponse]
@@ -40,6 +49,8 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
     """A handler that knows better has set its own header; everything private stays out of caches."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if is_https(request):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers.setdefault("Cache-Control", "no-store")
 
 
@@ -78,33 +89,44 @@ def observing(error_page: ErrorPage) -> Middleware:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
+    if not names_us(request):
+        raise Problem(421, "this service has another name: see HUIYIN_PUBLIC_URL")
     token, by_cookie = _token(request)
     request[TOKEN] = token
-    user = await user_of(context(request).database, token, context(request).now()) if token else None
+    here = context(request)
+    user = await user_of(here.database, token, here.now(), here.rules) if token else None
     if user:
         request[USER] = user
+    _limit(request, user)
     permission = request.app[PERMISSION_OF].get((request.method, route_of(request)))
     if permission is None:
         return await handler(request)  # no such route or method: the router's own answer
-    if not allows(permission, user.role if user else None):
-        if user is None:
-            raise Problem(401, "login is needed", {"WWW-Authenticate": "Bearer"})
-        raise Problem(403, f"the role {user.role} may not do this ({permission})")
+    _require(permission, user)
     if request.method not in SAFE_METHODS and by_cookie and permission != PUBLIC:
         await require_form_token(request, form_token(token))
     return await handler(request)
 
 
-@web.middleware
-async def choose_language(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """``?lang=en`` shows this page, and from now on every page, in English."""
-    asked = request.query.get("lang", "")
-    chosen = asked if asked in LANGUAGES else request.cookies.get(LANGUAGE_COOKIE, "")
-    request[LANGUAGE] = chosen if chosen in LANGUAGES else LANGUAGES[0]
-    response = await handler(request)
-    if asked in LANGUAGES and not response.prepared:
-        response.set_cookie(LANGUAGE_COOKIE, asked, max_age=31_536_000, samesite="Lax", httponly=True)
-    return response
+def _require(permission: str, user: User | None) -> None:
+    if permission == PUBLIC:
+        return
+    if user is None:
+        raise Problem(401, "login is needed", {"WWW-Authenticate": "Bearer"})
+    if not user.may(permission):
+        raise Problem(403, f"the role {user.role} may not do this ({permission})")
+    if user.pending and permission not in WHILE_PENDING:
+        raise Problem(403, PENDING[user.pending], {"Location": "/account"})
+
+
+def _limit(request: web.Request, user: User | None) -> None:
+    """Each user has a share; who is not logged in shares that of the address."""
+    if request.path in PROBES or request.path.startswith("/static/"):
+        return
+    key = f"user {user.name}" if user else f"address {network_of(address_of(request))}"
+    wait = context(request).limit.wait(key, time.monotonic())
+    if wait > 0:
+        seconds = int(wait) + 1
+        raise Problem(429, f"请在 {seconds} 秒后再试 / try again in {seconds} s", {"Retry-After": str(seconds)})
 
 
 def _token(request: web.Request) -> tuple[str, bool]:

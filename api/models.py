@@ -29,21 +29,6 @@ class ProblemDocument(Model):
     id: str
 
 
-class LoginRequest(Model):
-    name: str = Field(max_length=60)
-    password: str = Field(max_length=200)
-
-
-class LoginAnswer(Model):
-    """``token`` also serves machines: ``Authorization: Bearer <token>``."""
-
-    name: str
-    role: str
-    token: str
-    form_token: str
-    expires_at: datetime
-
-
 class PartyView(Model):
     number: str
     name: str
@@ -178,7 +163,10 @@ class TranscriptView(Model):
 
 
 class ClipQuery(Model):
-    """Seconds from the recording's start; ``level`` raises a quiet clip, ``mix`` puts both parties on one channel."""
+    """Seconds from the recording's start; ``level`` raises a quiet clip, ``mix`` puts both parties on one channel.
+    ``purpose``: why it leaves the house, for the ledger."""
+
+    purpose: str = Field(min_length=2, max_length=200)
 
     start: float = Field(default=0, ge=0, le=86400)
     end: float | None = Field(default=None, gt=0, le=86400)

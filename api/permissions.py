@@ -27,6 +27,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "session.end": _EVERYONE,
     "start.see": _EVERYONE,
     "account.own": _EVERYONE,
+    "tokens.own": _EVERYONE,
     "accounts.see": frozenset({SECURITY, AUDIT}),
     "accounts.manage": frozenset({SECURITY}),
     "recordings.see": _LISTENERS,

@@ -23,6 +23,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
     413: ("上传的文件太大", "Upload too large"),
     415: ("不支持的内容类型", "Unsupported media type"),
     416: ("请求的音频范围不存在", "Range not satisfiable"),
+    421: ("这个地址不属于本服务", "Misdirected request"),
     422: ("内容未通过检查", "Content did not pass its checks"),
     429: ("尝试次数过多，请稍后再试", "Too many attempts, please wait"),
     500: ("系统出现意外错误", "Unexpected error"),

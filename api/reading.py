@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
-from api.auth import User
+from api.access.user import User
 from api.scope import sees_everything, visible
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from core.errors import NotFound
@@ -55,10 +56,19 @@ def parse_cursor(text: str) -> tuple[datetime, str]:
     return moment, identifier
 
 
+# What a list shows: everything that signalling told, kilobytes a row, stays in the database.
+LISTED = load_only(
+    *(Recording.started_at, Recording.ended_at, Recording.duration_ms, Recording.interrupted, Recording.held),
+    *(Recording.agent_number, Recording.agent_name, Recording.citizen_number, Recording.citizen_name),
+    *(Recording.work_order, Recording.text_state, Recording.text_confidence, Recording.retain_until),
+    raiseload=True,
+)
+
+
 async def list_recordings(
     session: AsyncSession, user: User, wanted: RecordingFilter, zone: ZoneInfo
 ) -> tuple[list[Recording], str | None]:
-    """One page of recordings, newest first, and the cursor of the next page if there is one."""
+    """One page of recordings (``LISTED``), newest first, and the cursor of the next page if there is one."""
     newest_first = (Recording.started_at.desc(), Recording.id.desc())
     conditions = [visible(user), *_conditions(wanted, zone)]
     if wanted.person:
@@ -70,7 +80,7 @@ async def list_recordings(
         ]  # fmt: skip
         conditions = [Recording.id.in_(union_all(*(select(page.c.id) for page in pages)))]
     query = select(Recording).where(*conditions).order_by(*newest_first).limit(wanted.limit + 1)
-    rows = list(await session.scalars(query))
+    rows = list(await session.scalars(query.options(LISTED)))
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return page, cursor_of(page[-1].started_at, str(page[-1].id)) if more else None

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiohttp import web
 from sqlalchemy import ColumnElement, Select, select, true
 
-from api.auth import User
+from api.access.user import User
 from api.context import context, signed_in
 from api.permissions import SUPERVISOR, TEAM_BOUND
 from archive.catalogue import Recording

@@ -173,6 +173,24 @@ def _verifiers(text: str) -> tuple["VerifierKey", ...]:
     return tuple(VerifierKey.parse(part) for part in text.split())
 
 
+def _site(text: str) -> str:
+    parts = urlsplit(text)
+    plain = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment or "@" in text)
+    if text and not plain:
+        raise ValueError("expected an address such as https://huiyin.example")
+    return text
+
+
+def _words(*allowed: str) -> Callable[[str], frozenset[str]]:
+    def parse(text: str) -> frozenset[str]:
+        found = frozenset(text.replace(",", " ").split())
+        if found - set(allowed):
+            raise ValueError(f"expected some of {', '.join(allowed)}")
+        return found
+
+    return parse
+
+
 def _header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
         raise ValueError("expected a SIP header name such as X-Work-Order")
@@ -296,7 +314,28 @@ class Settings:
     )
     nightly_at: time = _setting("02:30", _time, "Local time of the nightly retention job")
     daily_report_at: time = _setting("06:00", _time, "Local time at which yesterday's daily report is made")
+    public_url: str = _setting(
+        "",
+        _site,
+        "Where browsers find the pages, `https://huiyin.example`: other Host headers are refused; empty: any name",
+    )
+    http_proxies: tuple[Network, ...] = _setting(
+        "", _networks, "Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; empty: none"
+    )
     session_hours: int = _setting("8", _whole(1, 72), "Hours after which a login ends")
+    session_idle_minutes: int = _setting("60", _whole(1, 1440), "Minutes without a request after which a login ends")
+    second_factor_roles: frozenset[str] = _setting(
+        "",
+        _words("agent", "supervisor", "auditor", "client", "system", "security", "audit"),
+        "Roles that must set up a second factor, for example `security system audit auditor`; others may",
+    )
+    requests_per_minute: int = _setting(
+        "1200", _whole(0, 1_000_000), "Requests that a user, or an address without login, may make; 0: no limit"
+    )
+    oidc_issuer: str = _setting("", _site, "Provider of OpenID Connect that people may log in by; empty: none")
+    oidc_client_id: str = _setting("", str, "Our identifier at that provider")
+    oidc_client_secret: str = _setting("", str, "Our secret at that provider")
+    oidc_claim: str = _setting("sub", str, "Claim that an account's name at the provider is compared with")
     log_format: str = _setting("json", _one_of("json", "text"), "Form of log lines on standard error")
 
     @property
@@ -360,7 +399,7 @@ def _parse(setting: "Field[Any]", source: str, text: str) -> Any:
         return setting.metadata["parse"](text)
     except ValueError as error:
         # A wrong URL may hold a password: say what was expected, not what was given.
-        shown = "" if setting.name.endswith("_url") else f" (found {text!r})"
+        shown = "" if setting.name.endswith(("_url", "_secret")) else f" (found {text!r})"
         raise SettingsError(f"{source}: {error}{shown}") from None
 
 

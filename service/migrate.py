@@ -16,13 +16,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-import api.auth
+import api.access.accounts
+import api.access.attempts
+import api.access.second_factor
+import api.access.sessions
+import api.access.tokens
 import api.preferences
 import archive.catalogue
 import archive.comments
 import archive.drafts
 import archive.pausing
 import archive.peaks
+import archive.shares
 import archive.teams
 import core.alerts
 import core.effective
@@ -39,13 +44,18 @@ from core.settings import Settings
 
 METADATA = Base.metadata
 TABLE_MODULES = (
-    api.auth,
+    api.access.accounts,
+    api.access.attempts,
+    api.access.second_factor,
+    api.access.sessions,
+    api.access.tokens,
     api.preferences,
     archive.catalogue,
     archive.comments,
     archive.drafts,
     archive.pausing,
     archive.peaks,
+    archive.shares,
     archive.teams,
     core.alerts,
     core.effective,
@@ -63,8 +73,8 @@ MIGRATION_LOCK = 0x68756979696E
 
 
 def belongs_to_models(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-    """The search index is made by hand (FTS5's tables, tsvector), outside the models."""
-    return not (kind in ("table", "index", "column") and (name or "").startswith(("turn_search", "ix_turn_search")))
+    """The search index is made by hand (FTS5's tables, hashed keys), outside the models."""
+    return not (kind in ("table", "index", "column") and (name or "").startswith(("spoken", "ix_spoken")))
 
 
 def configuration(connection: Connection) -> Config:

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from api.auth import ensure_first_admin
+from api.access.accounts import ensure_first_admin
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now

@@ -16,7 +16,7 @@ from aiohttp.web import Application, Request
 from argon2 import PasswordHasher
 
 from api.app import build_app
-from api.auth import UserRow
+from api.access.accounts import UserRow
 from api.permissions import ROLES
 from archive.catalogue import MISSING, SIGNALLED, TEXT_FAILED, Call, Recording
 from archive.house import Archive

@@ -14,7 +14,7 @@ from aiohttp import web
 from markupsafe import Markup, escape
 
 from api.assets import asset, script
-from api.auth import form_token
+from api.access.secret import form_token
 from api.context import LANGUAGE, TOKEN, USER, context
 from api.language import CHINESE, half, translator, written
 from api.middleware import PERMISSION_OF, SECURITY_HEADERS
@@ -106,6 +106,8 @@ def error_page(request: web.Request, problem: Problem) -> web.Response:
     """A problem as people read it; someone who is not logged in is sent to log in and comes back."""
     if problem.status == 401 and request.method in ("GET", "HEAD"):
         return see_other("/login?" + urlencode({"next": request.path_qs}))
+    if problem.status == 403 and "Location" in problem.headers and request.method in ("GET", "HEAD"):
+        return see_other(problem.headers["Location"])  # something has to be done there first
     language = request.get(LANGUAGE, "zh")
     said = half(problem.detail, language)
     plain = said != problem.detail or (language == "en") != bool(CHINESE.search(said))

@@ -94,17 +94,17 @@ def _decision(
 
 async def _who(archive: "Archive", name: str, permission: str) -> str:
     """The account's name, once its password is right and its role may decide this."""
-    from api.auth import verify
-    from api.permissions import allows
+    from api.access.passwords import PasswordChecks
+    from api.access.signin import verify
     from core.errors import Refused
 
-    user = await verify(archive.database, name, read_password())
-    if user is None or not allows(permission, user.role):
+    user = await verify(archive.database, PasswordChecks(), name, read_password())
+    if user is None or user.pending or not user.may(permission):
         raise Refused(
             "账号、密码或权限不符 / this account may not decide that",
             account=name,
             permission=permission,
-            remedy="an account of role auditor or admin, with its password",
+            remedy="an account of role auditor or system, with its own password (`huiyin user password`)",
         )
     return user.name
 

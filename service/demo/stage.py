@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from api.auth import create_user
+from api.access.accounts import create_user
 from archive.house import Archive
 from core.clock import utc_now
 from core.errors import Conflict, HuiyinError, Unavailable

@@ -28,7 +28,7 @@ def huiyin(tmp_path: Path) -> House:
     house = House(tmp_path / "data")
     assert house("migrate").returncode == 0
     for name, role in (("anna", "auditor"), ("bo", "auditor"), ("cai", "system"), ("dan", "agent")):
-        assert house("user", name, "--role", role).returncode == 0
+        assert house("user", "add", name, "--role", role).returncode == 0
     return house
 
 
