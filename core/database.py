@@ -6,17 +6,21 @@ read cannot be upgraded once another writer has committed).
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import asyncpg
 from sqlalchemy import DateTime, Dialect, MetaData, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from core.errors import Unavailable
@@ -32,6 +36,9 @@ NAMING = {
 
 # A host that swallows packets must not hold up whoever only wants to know that the database is away.
 CONNECT_SECONDS = 10.0
+# A connection that was used so lately is taken to be alive unless it was seen to close.
+IDLE_SECONDS = 1.0
+USED = "huiyin_used"
 
 
 class Base(DeclarativeBase):
@@ -63,7 +70,12 @@ class Database:
     """An engine and the two kinds of session on it.  Nothing connects before the first session."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, before_write: Callable[[AsyncSession], Awaitable[None]] | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        idle_seconds: float = IDLE_SECONDS,
+        before_write: Callable[[AsyncSession], Awaitable[None]] | None = None,
     ) -> None:
         """``before_write`` begins each writing transaction, and may refuse it."""
         self.url = make_url(url)
@@ -71,7 +83,7 @@ class Database:
         options: dict[str, Any] = {}
         if not self.is_sqlite:
             connect = {"async_creator_fn": _connect_postgres, "timeout": CONNECT_SECONDS}
-            options = {"pool_size": pool_size, "pool_pre_ping": True, "connect_args": connect}
+            options = {"pool_size": pool_size, "connect_args": connect}
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         self._writing = self.engine.execution_options(huiyin_write=True)
         self._before_write = before_write
@@ -81,6 +93,9 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine.sync_engine, "checkout", partial(_require_alive, idle_seconds))
+            event.listen(self.engine.sync_engine, "checkin", _note_use)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -127,6 +142,28 @@ async def _connect_postgres(*arguments: Any, **options: Any) -> Any:
         return await asyncpg.connect(*arguments, **options)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[USED] = time.monotonic()
+
+
+def _require_alive(idle_seconds: float, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection that lay idle before it is used again: the server may have started anew meanwhile.  Asking
+    each time (`pool_pre_ping`) takes three round trips, as many as a lookup itself."""
+    used = record.info.get(USED)
+    if used is None:
+        return
+    closed = connection.driver_connection.is_closed()
+    if not closed and time.monotonic() - used < idle_seconds:
+        return
+    try:
+        if not closed:
+            connection.ping()
+            return
+    except (AsyncAdapt_asyncpg_dbapi.Error, asyncpg.InterfaceError, OSError):
+        pass  # the pool connects anew
+    raise InvalidatePoolError
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -2,15 +2,18 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import StatementError
 
 from core.database import Database
 from core.effective import EffectiveValue, set_value, value_on
 from core.errors import Conflict, Unavailable
 from tests.ports import LOOPBACK, free_port
+from tests.servers import Postgres
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -92,3 +95,47 @@ async def test_writers_of_one_process_wait_in_line(sqlite_database: Database) ->
 
     await asyncio.gather(*(write(number) for number in range(30)))
     assert order == list(range(30))
+
+
+async def _cut_off(database: Database, postgres: Postgres) -> Any:
+    """Use a connection of the pool, and let the server end it; returns the driver's."""
+    async with database.read() as session:
+        connection = await session.connection()
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver
+        number, ended = await session.scalar(text("SELECT pg_backend_pid()")), asyncio.Event()
+        driver.add_termination_listener(lambda _: ended.set())
+    other = await asyncpg.connect(host=LOOPBACK, port=postgres.port, user=postgres.user, database=database.url.database)
+    await other.execute("SELECT pg_terminate_backend($1)", number)
+    await other.close()
+    await ended.wait()
+    return driver
+
+
+async def test_a_connection_that_the_server_ended_is_not_used_again(
+    postgres_database: Database, postgres: Postgres
+) -> None:
+    driver = await _cut_off(postgres_database, postgres)
+    assert driver.is_closed()
+    async with postgres_database.read() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    async with postgres_database.write() as session:
+        assert await session.scalar(text("SELECT 2")) == 2
+
+
+@pytest.mark.parametrize(("idle_seconds", "asked"), [(0.0, True), (3600.0, False)])
+async def test_only_a_connection_that_lay_idle_is_asked_first(
+    postgres_url: str, idle_seconds: float, asked: bool
+) -> None:
+    said: list[str] = []
+    database = Database(postgres_url, idle_seconds=idle_seconds)
+    async with database.read() as session:
+        driver = (await (await session.connection()).get_raw_connection()).driver_connection
+        assert driver
+        driver.add_query_logger(lambda record: said.append(record.query))
+    for _ in range(2):
+        async with database.read() as session:
+            await session.scalar(text("SELECT 1"))
+    await database.close()
+    assert "BEGIN;" in said
+    assert (";" in said) is asked
