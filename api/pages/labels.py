@@ -33,6 +33,7 @@ OBJECTS: Mapping[str, str] = {
     "link": "工单关联",
     "report": "报表",
     "remains": "受损的原始文件",
+    "comment": "备注",
 }
 HOW_LINKED: Mapping[str, str] = {"signalled": "随话单号", "telephone": "来电号码", "person": "人工选择"}
 STANDINGS: Mapping[str, str] = {"suggested": "系统建议", "accepted": "已采纳", "changed": "已更改"}
@@ -62,6 +63,12 @@ LEDGER: Mapping[str, str] = {
     "sealed": "封存录音",
     "transcribed": "封存文字稿",
     "corrected": "更正文字",
+    "commented": "留下备注",
+    "checked": "逐字节核对",
+    "share made": "建立分享链接",
+    "share revoked": "停用分享链接",
+    "share opened": "打开分享链接",
+    "share heard": "经分享链接收听",
     "read": "查阅",
     "exported": "导出",
     "linked": "关联工单",
@@ -172,6 +179,7 @@ WHAT_TO_DO: Mapping[int, str] = {
     409: "其他人可能刚刚作了处理。请返回上一页刷新，看清现状后再决定。",
     413: "请把文件拆小后分次上传。",
     415: "请换成页面上写明的文件格式。",
+    421: "这个服务用的是另一个网址。请使用管理员告知的网址。",
     422: "没有保存任何内容。请返回上一页改正后再试。",
     429: "请稍等片刻再试。",
     500: "没有完成这一步，已有的录音和文字不受影响。请稍后再试；如仍不行，请把编号告诉系统管理员。",

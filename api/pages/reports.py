@@ -20,7 +20,6 @@ async def show_reports(request: web.Request) -> web.Response:
         reports=(await routes.report_list(request)).items,
         today=today.isoformat(),
         yesterday=(today - timedelta(days=1)).isoformat(),
-        asked=request.query.get("asked", ""),
     )
 
 
@@ -31,7 +30,7 @@ async def do_daily(request: web.Request) -> web.Response:
     except ValueError:
         raise Problem(422, "请选择日期 / choose a day") from None
     await routes.ask_daily(request, day)
-    return see_other(f"/reports?asked={day}")
+    return see_other("/reports", "{day} 的日报已排队，生成后列在这里。", day=day.isoformat())
 
 
 ENDPOINTS = (

@@ -48,19 +48,19 @@ async def show_status(request: web.Request) -> web.Response:
 
 async def do_retry(request: web.Request) -> web.Response:
     await retry_job(request)
-    return see_other("/status")
+    return see_other("/status", "任务已重新排队。")
 
 
 async def do_pause(request: web.Request) -> web.Response:
     form = await request.post()
     asked = parse_query({"reason": str(form.get("reason", ""))}, PauseBody)
     await wish(request, PAUSE, asked.reason)
-    return see_other("/status")
+    return see_other("/status", "已要求暂停录音。录音停下后，这里会显示“已暂停”。")
 
 
 async def do_resume(request: web.Request) -> web.Response:
     await wish(request, RESUME, "")
-    return see_other("/status")
+    return see_other("/status", "已要求继续录音。")
 
 
 ENDPOINTS = (

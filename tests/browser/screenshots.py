@@ -1,4 +1,4 @@
-"""``make screenshots``: every page in both languages, on a telephone and a desk, and in the dark, into docs/screenshots.
+"""``make screenshots``: every page in both languages, on a telephone and a desk, light and dark, into docs/screenshots.
 
 The pictures are for looking at; README's few are copied by name (see ``KEPT``).
 """
