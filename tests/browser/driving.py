@@ -42,6 +42,7 @@ class Sight:
     name: str
     path: str
     role: str
+    status: int = 200
 
 
 def require_chromium() -> None:
@@ -53,11 +54,15 @@ def require_chromium() -> None:
 
 
 def examples(web: Web) -> Mapping[str, Sequence[str]]:
-    """Route → addresses worth looking at.  A route with a place must stand here; others may, with a query."""
+    """Route → addresses worth looking at (none: it shows nothing).  A route with a place must stand here."""
     full, pending, failed = web.seeded.full, web.seeded.pending, web.seeded.failed
     return {
+        # Leads to another site.
+        "/login/provider": (),
+        "/login/provider/back": (),
         "/recordings": ("/recordings", "/recordings?q=满意", "/recordings?order=none", "/recordings?text_state=failed"),
         "/recordings/{id}": (f"/recordings/{full}", f"/recordings/{pending}", f"/recordings/{failed}"),
+        "/recordings/{id}/versions/{number}": (f"/recordings/{full}/versions/1",),
         "/orders": ("/orders", "/orders?q=none"),
         "/orders/{number}": (f"/orders/{ORDER}",),
         "/nightly/{night}": ("/nightly/2026-11-20",),
@@ -76,10 +81,10 @@ def sights(web: Web) -> Sequence[Sight]:
     found = []
     for pattern in page_routes(web.app):
         role = _viewer(web.app, pattern)
-        paths = known.get(pattern, () if "{" in pattern else (pattern,))
-        assert paths, f"tests/browser/driving.py names no example of {pattern}"
+        paths = known.get(pattern, None if "{" in pattern else (pattern,))
+        assert paths is not None, f"tests/browser/driving.py names no example of {pattern}"
         found += [Sight(_name(pattern, number), path, role) for number, path in enumerate(paths)]
-    return [*found, Sight("error-404", "/nowhere", "agent"), Sight("error-403", "/reports", "system")]
+    return [*found, Sight("error-404", "/nowhere", "agent", 404), Sight("error-403", "/reports", "system", 403)]
 
 
 def _viewer(app: Application, pattern: str) -> str:

@@ -1,5 +1,6 @@
 """What stands around every page: navigation by role, what the page before did, language, colours, errors."""
 
+import base64
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -81,9 +82,9 @@ async def test_what_a_form_did_is_said_once(web: Web) -> None:
     [
         "no base64!",
         "e30=",
-        notices.base64.urlsafe_b64encode('["good", "不是我们的话", {}]'.encode()).decode(),
-        notices.base64.urlsafe_b64encode('["<b>", "退出", {}]'.encode()).decode(),
-        notices.base64.urlsafe_b64encode('["good", "{day} 的日报", []]'.encode()).decode(),
+        base64.urlsafe_b64encode('["good", "不是我们的话", {}]'.encode()).decode(),
+        base64.urlsafe_b64encode('["<b>", "退出", {}]'.encode()).decode(),
+        base64.urlsafe_b64encode('["good", "{day} 的日报", []]'.encode()).decode(),
         "A" * 5000,
     ],
 )
