@@ -91,6 +91,7 @@ async def place(archive: Archive, settings: Settings, *, name: str, reason: str,
 
     ``Refused`` without a name, a reason, a person or any criterion."""
     require_other_person(by, SYSTEM)
+    now = archive.clock()
     if not name.strip() or not reason.strip():
         raise Refused("保全须写明案件名称和理由 / a hold needs a name and a reason")
     scope.require_some()
@@ -101,27 +102,36 @@ async def place(archive: Archive, settings: Settings, *, name: str, reason: str,
         scope=scope.to_json(),
         state=STANDING,
         placed_by=by,
-        placed_at=archive.clock(),
+        placed_at=now,
     )
 
     async def add(session: AsyncSession, _stored: StoredObject) -> None:
         session.add(case)
 
     said = {"name": case.name, "reason": case.reason, "scope": case.scope, "by": by}
-    await _seal(archive, settings, case, "placed", Entry("hold placed", by, str(case.id), {}), said, add)
+    await _seal(archive, settings, case, "placed", Entry("hold placed", by, str(case.id), {}), said, add, now)
     return case
 
 
-async def ask_release(session: AsyncSession, case_id: UUID, *, by: str, reason: str, now: datetime) -> HoldCase:
+async def ask_release(archive: Archive, settings: Settings, case_id: UUID, *, by: str, reason: str) -> HoldCase:
     """Ask for the release of a case; nothing is let go before another person confirms."""
     require_other_person(by, SYSTEM, case=case_id)
     if not reason.strip():
         raise Refused("解除保全须写明理由 / a release needs a reason", case=case_id)
-    case = await find_case(session, case_id)
-    _move(case, ASK)
-    case.asked_by, case.asked_at, case.asked_why = by, now, reason.strip()
-    await append(session, Entry("release asked", by, str(case_id), {}), now)
-    return case
+    now, why = archive.clock(), reason.strip()
+    async with archive.database.read() as session:
+        case = await find_case(session, case_id)
+    _after(case, ASK)
+
+    async def ask(session: AsyncSession, _stored: StoredObject) -> None:
+        row = await find_case(session, case_id)
+        _move(row, ASK)
+        row.asked_by, row.asked_at, row.asked_why = by, now, why
+
+    said = {"by": by, "why": why}
+    await _seal(archive, settings, case, "release-asked", Entry("release asked", by, str(case_id), {}), said, ask, now)
+    async with archive.database.read() as session:
+        return await find_case(session, case_id)
 
 
 async def withdraw_release(session: AsyncSession, case_id: UUID, *, by: str, now: datetime) -> HoldCase:
@@ -139,16 +149,17 @@ async def confirm_release(archive: Archive, settings: Settings, case_id: UUID, *
     async with archive.database.read() as session:
         case = await find_case(session, case_id)
     _require_second(case, by)
+    now = archive.clock()
     asked = {"asked_by": case.asked_by, "asked_at": _text(case.asked_at), "why": case.asked_why, "by": by}
 
     async def release(session: AsyncSession, _stored: StoredObject) -> None:
         row = await find_case(session, case_id)
         _require_second(row, by)
         _move(row, CONFIRM)
-        row.released_by, row.released_at = by, archive.clock()
+        row.released_by, row.released_at = by, now
 
     entry = Entry("hold released", by, str(case_id), {"asked_by": case.asked_by})
-    await _seal(archive, settings, case, "released", entry, asked, release)
+    await _seal(archive, settings, case, "released", entry, asked, release, now)
     async with archive.database.read() as session:
         return await find_case(session, case_id)
 
@@ -195,9 +206,9 @@ async def _seal(
     entry: Entry,
     said: Mapping[str, object],
     then: Then,
+    now: datetime,
 ) -> None:
     """Seal what was decided about a case, so that the store alone can tell; the row commits with it."""
-    now = archive.clock()
     content = {"format": FORMAT, "case": str(case.id), "step": step, "at": now.isoformat(), **said}
     await seal_object(
         archive,

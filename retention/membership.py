@@ -87,14 +87,14 @@ async def _join(archive: Archive, case_id: UUID, recordings: Sequence[UUID]) -> 
         for recording in await _lock(session, recordings):
             if await session.get(HoldMember, (case_id, recording.id)) is not None:
                 continue  # another run was faster
-            kept = recording.life == KEPT
-            member = HoldMember(case_id=case_id, recording_id=recording.id, joined_at=archive.clock())
+            kept, now = recording.life == KEPT, archive.clock()
+            member = HoldMember(case_id=case_id, recording_id=recording.id, joined_at=now)
             member.state = HOLDING if kept else TOO_LATE
             session.add(member)
             recording.held = recording.held or kept
             joined, late = joined + kept, late + (not kept)
             kind = "held" if kept else "hold too late"
-            await append(session, Entry(kind, SYSTEM, str(recording.id), {"case": str(case_id)}), archive.clock())
+            await append(session, Entry(kind, SYSTEM, str(recording.id), {"case": str(case_id)}), now)
     return joined, late
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, KEPT, MISSING, SEALED, Call, Recording, StoredObject
@@ -124,13 +124,17 @@ async def restore_missing_calls(session: AsyncSession, told: Mapping[str, Any]) 
 
 
 async def restore_case(session: AsyncSession, told: Mapping[str, Any]) -> None:
-    """A case of holds, from the document of its placing or its release (which comes second in the order of keys)."""
+    """A case of holds, from the documents of its placing, of who asked for its release, and of that, in this order of
+    keys.  Whether the wish for release still stands is told by the ledger."""
     identifier, at = UUID(told["case"]), datetime.fromisoformat(told["at"])
     case = await session.get(HoldCase, identifier)
     if told["step"] == "placed" and case is None:
         case = HoldCase(id=identifier, state=STANDING, placed_by=told["by"], placed_at=at)
         case.name, case.reason, case.scope = told["name"], told["reason"], told["scope"]
         session.add(case)
+    elif told["step"] == "release-asked" and case is not None:
+        if case.asked_at is None or case.asked_at <= at:
+            case.asked_by, case.asked_at, case.asked_why = told["by"], at, told["why"]
     elif told["step"] == "released" and case is not None:
         case.state, case.released_by, case.released_at = RELEASED, told["by"], at
         case.asked_by, case.asked_at, case.asked_why = told["asked_by"], _moment(told["asked_at"]), told["why"]
@@ -144,9 +148,9 @@ async def restore_hold(session: AsyncSession, event: Event) -> bool:
     if event.kind in CASE_STATES:
         case = await session.get(HoldCase, UUID(event.subject))
         if case is not None and case.state != RELEASED:
-            asked = event.kind == "release asked"
             case.state = CASE_STATES[event.kind]
-            case.asked_by, case.asked_at = (event.actor, event.at) if asked else ("", None)
+            if case.state == ASKED and case.asked_at is None:  # its document is lost
+                case.asked_by, case.asked_at = event.actor, event.at
         return case is not None
     if "case" not in event.facts:
         return True
@@ -164,6 +168,12 @@ async def restore_hold(session: AsyncSession, event: Event) -> bool:
         recording.held = bool(await session.scalar(select(holding)))
     await session.flush()
     return True
+
+
+async def forget_withdrawn(session: AsyncSession) -> None:
+    """Once every row was told: cases whose release nobody wishes any more do not say who did."""
+    forgotten = update(HoldCase).where(HoldCase.state == STANDING).values(asked_by="", asked_at=None, asked_why="")
+    await session.execute(forgotten, execution_options={"synchronize_session": False})
 
 
 async def restore_setting(session: AsyncSession, event: Event) -> None:

@@ -38,6 +38,7 @@ from retention.rebuild import (
     LISTED,
     MEMBER_STATES,
     SETTING_CHANGED,
+    forget_withdrawn,
     restore_hold,
     restore_night,
     restore_setting,
@@ -46,13 +47,16 @@ from service.kinds import FIND_ORDER, TRANSCRIBE
 from service.rebuild_rest import Rest, restore_rest, restore_tombstones
 from service.rebuild_state import State, open_state, require_nobody_works
 from workorders.exports import PREFIX as IMPORTS
-from workorders.rebuild import IMPORTED, Rows, import_again, read_import, restore_findings, restore_links
+from workorders.importing import IMPORTED
+from workorders.rebuild import Rows, import_again, read_import, restore_findings, restore_links
 
 # Who may log in, what was to be done and how the house felt: the nightly backup of the database covers these.
 NOT_REBUILT = frozenset(
     {
         *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests"),
         *("exports", "export_items", "export_receipts"),
+        # What belongs to accounts, and outlines of sound, which are made again when a page asks for them.
+        *("teams", "agent_numbers", "shares", "drafts", "listening_places", "review_preferences", "waveforms"),
     }
 )
 BATCH = 32
@@ -235,6 +239,8 @@ async def _holds(work: Rebuild) -> None:
 
 async def _held(work: Rebuild) -> None:
     """The store and the cases agree: what the ledger's last rows did not tell any more joins its case again."""
+    async with work.archive.database.write() as session:
+        await forget_withdrawn(session)
     await settle_holds(work.archive, work.settings)
 
 

@@ -54,8 +54,8 @@ async def post_hold(request: web.Request) -> web.Response:
 
 async def post_release(request: web.Request) -> web.Response:
     here, asked, identifier = context(request), await read_body(request, ReleaseRequest), path_id(request)
-    async with here.database.write() as session:
-        case = await ask_release(session, identifier, by=signed_in(request).name, reason=asked.reason, now=here.now())
+    by = signed_in(request).name
+    case = await ask_release(here.archive, here.settings, identifier, by=by, reason=asked.reason)
     return answer(await _view(request, case))
 
 

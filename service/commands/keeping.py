@@ -126,13 +126,11 @@ async def run_hold(settings: Settings, options: argparse.Namespace) -> int:
             case = await holds.place(archive, settings, name=options.name, reason=options.reason, scope=scope, by=by)
         elif options.action == "confirm":
             case = await holds.confirm_release(archive, settings, options.case, by=by)
+        elif options.action == "release":
+            case = await holds.ask_release(archive, settings, options.case, by=by, reason=options.reason)
         else:
             async with archive.database.write() as session:
-                now = archive.clock()
-                if options.action == "release":
-                    case = await holds.ask_release(session, options.case, by=by, reason=options.reason, now=now)
-                else:
-                    case = await holds.withdraw_release(session, options.case, by=by, now=now)
+                case = await holds.withdraw_release(session, options.case, by=by, now=archive.clock())
         done = await settle_holds(archive, settings)
         print(
             f"{case.id}  {case.state}  保全 held {done.held}  解除 let go {done.let_go}  过迟 too late {done.too_late}"

@@ -137,9 +137,9 @@ async def prepare_release(archive: Archive) -> None:
     """A case whose release was asked for."""
     await prepare_hold(archive)
     await settle_holds(archive, SETTINGS)
-    async with archive.database.write() as session:
+    async with archive.database.read() as session:
         case = (await session.scalars(select(HoldCase))).one()
-        await ask_release(session, case.id, by="anna", reason="丙", now=archive.clock())
+    await ask_release(archive, SETTINGS, case.id, by="anna", reason="丙")
 
 
 async def dispose(archive: Archive) -> None:

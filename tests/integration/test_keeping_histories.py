@@ -194,8 +194,7 @@ class World:
 
     async def release(self) -> None:
         case = self.chance.choice(sorted(self.oracle.cases))
-        async with self.archive.database.write() as session:
-            await ask_release(session, case, by="anna", reason="丙", now=self.now)
+        await ask_release(self.archive, SETTINGS, case, by="anna", reason="丙")
         await confirm_release(self.archive, SETTINGS, case, by="bo")
         del self.oracle.cases[case]
 
