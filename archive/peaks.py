@@ -54,8 +54,8 @@ class Peaks:
         return cls(lanes, row.per_second)
 
 
-def compute_peaks(path: Path) -> Peaks | None:
-    """The outline of a sound file; ``None`` for what is no sound.  Blocking."""
+def compute_peaks(path: Path) -> Peaks:
+    """The outline of a sound file; without lanes for what is no sound, or holds none.  Blocking."""
     try:
         with soundfile.SoundFile(path) as file:
             size = max(file.samplerate // PER_SECOND, 1)
@@ -63,7 +63,7 @@ def compute_peaks(path: Path) -> Peaks | None:
             found = [_bins(block, size) for block in blocks]
             lanes = file.channels
     except soundfile.LibsndfileError:
-        return None
+        return Peaks(())
     whole = np.concatenate(found) if found else np.zeros((0, 2, lanes), np.int8)
     return Peaks(tuple(whole[:, :, lane].tobytes() for lane in range(lanes)))
 

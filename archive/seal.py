@@ -22,7 +22,7 @@ from archive.catalogue import KEPT, SEALED, TEXT_DONE, Call, Recording, StoredOb
 from archive.house import Archive, Then
 from archive.lock import round_up
 from archive.peaks import compute_peaks
-from archive.search import index_turns, remove_turns
+from archive.search_index import index_turns, remove_turns
 from archive.store import Version
 from archive.teams import team_at
 from core import ledger
@@ -93,7 +93,7 @@ async def seal_recording(
             if there is None:
                 there = _row(recording, archive.clock(), until)
                 await _commit_recording(session, there, (audio_object, metadata_object), then)
-                session.add_all([peaks.row(there.id)] if peaks else [])
+                session.add(peaks.row(there.id))
             return there
     except IntegrityError:
         # Another process sealed the same recording between our look and our commit.

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from archive.catalogue import KEPT, Recording
 from archive.house import Archive
 from archive.peaks import Peaks, Waveform, compute_peaks
 from archive.retrieve import fetch_audio
 
 
-async def peaks_of(archive: Archive, recording_id: UUID) -> Peaks | None:
-    """The outline of a recording, made from its verified sound where it is not kept; ``None`` where that is no sound.
+async def peaks_of(archive: Archive, recording_id: UUID) -> Peaks:
+    """The outline of a recording, made from its verified sound where it is not kept.
 
     ``NotFound``, ``Damaged`` or ``Unavailable`` as for reading the sound."""
     async with archive.database.read() as session:
@@ -24,13 +25,14 @@ async def peaks_of(archive: Archive, recording_id: UUID) -> Peaks | None:
         copy = Path(directory) / "audio"
         await fetch_audio(archive, recording_id, copy, purpose="waveform")
         found = await asyncio.to_thread(compute_peaks, copy)
-    if found is not None:
-        async with archive.database.write() as session:
-            await keep_peaks(session, recording_id, found)
+    async with archive.database.write() as session:
+        await _keep(session, recording_id, found)
     return found
 
 
-async def keep_peaks(session: AsyncSession, recording_id: UUID, peaks: Peaks) -> None:
-    """Add the outline, in the caller's transaction; one that is there already stays."""
-    if await session.get(Waveform, recording_id) is None:
+async def _keep(session: AsyncSession, recording_id: UUID, peaks: Peaks) -> None:
+    """Add the outline; one that another request made meanwhile stays, and one that is disposed of gets none."""
+    recording = await session.get(Recording, recording_id, with_for_update=True)
+    kept = recording is not None and recording.life == KEPT
+    if kept and await session.get(Waveform, recording_id) is None:
         session.add(peaks.row(recording_id))

@@ -1,4 +1,4 @@
-"""The list of recordings with its search box, and one recording."""
+"""The list of recordings with its search box, and decisions about one."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -8,17 +8,13 @@ from aiohttp import web
 from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
-from api.models import HitView, LedgerView, OrderDetail, RecordingQuery, RecordingSummary, SearchQuery
+from api.models import HitView, RecordingQuery, RecordingSummary, SearchQuery
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import recordings as routes
 from api.routes.findings import decide
-from api.routes.orders import order_page
-from api.shaping import ledger_view, recording_summary
-from core.errors import NotFound
-from workorders.orders import ANSWERS
+from api.shaping import recording_summary
 
-LOW_CONFIDENCE = 0.6
 _FILTERS = ("day", "from", "to", "order", "text_state", "cursor")
 
 
@@ -53,43 +49,14 @@ async def _show_hits(request: web.Request, words: str) -> web.Response:
     return render(request, "search.html", words=words, groups=groups, count=len(found.items))
 
 
-async def show_recording(request: web.Request) -> web.Response:
-    identifier = routes.path_id(request)
-    recording = await routes.detail(request, identifier)
-    transcript = await routes.transcript(request, identifier)
-    return render(
-        request,
-        "recording.html",
-        recording=recording,
-        transcript=transcript,
-        low=LOW_CONFIDENCE,
-        order=await _first_order(request, recording.work_orders),
-        ledger=await _ledger_of(request, recording.id, [each.id for each in recording.objects]),
-        answers=ANSWERS,
-    )
-
-
-async def _first_order(request: web.Request, numbers: list[str]) -> OrderDetail | None:
-    try:
-        return await order_page(request, numbers[0]) if numbers else None
-    except NotFound:
-        return None  # the number came with the call; its order is not imported yet
-
-
-async def _ledger_of(request: web.Request, identifier: UUID, objects: list[UUID]) -> list[LedgerView]:
-    async with context(request).database.read() as session:
-        subjects = [str(each) for each in (identifier, *objects)]
-        rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
-    return [ledger_view(row) for row in rows]
-
-
 async def do_link(request: web.Request) -> web.Response:
     identifier, form = routes.path_id(request), await request.post()
     number = str(form.get("work_order", "")).strip()
     if not number:
         raise Problem(422, "请填写工单编号 / the work order's number is missing")
     await routes.link_to_order(request, identifier, number)
-    return see_other("/links" if form.get("back") == "links" else f"/recordings/{identifier}")
+    back = "/links" if form.get("back") == "links" else f"/recordings/{identifier}"
+    return see_other(back, "已关联到工单 {order}。", order=number)
 
 
 async def do_decide(request: web.Request) -> web.Response:
@@ -100,7 +67,6 @@ async def do_decide(request: web.Request) -> web.Response:
 
 ENDPOINTS = (
     Endpoint("GET", "/recordings", "recordings.see", show_recordings),
-    Endpoint("GET", "/recordings/{id}", "recordings.see", show_recording),
     Endpoint("POST", "/recordings/{id}/link", "links.decide", do_link),
     Endpoint("POST", "/findings/{id}", "findings.decide", do_decide),
 )

@@ -15,7 +15,7 @@ from archive.retrieve import SealedFile, open_audio
 
 
 async def get_clip(request: web.Request) -> web.Response:
-    """The span as a WAV file.  The ledger row names it and is written before anything is read."""
+    """The span as a WAV file.  The ledger row names it and its purpose, and is written before anything is read."""
     asked = read_query(request, ClipQuery)
     if asked.end is not None and asked.end <= asked.start:
         raise Problem(400, "end: must lie after start")
@@ -23,7 +23,7 @@ async def get_clip(request: web.Request) -> web.Response:
     recording_id = UUID(request.match_info["id"])
     await require_visible(request, recording_id)
     file = await open_audio(
-        context(request).archive, recording_id, actor=signed_in(request).name, purpose=f"clip {span}"
+        context(request).archive, recording_id, actor=signed_in(request).name, purpose=f"clip {span}: {asked.purpose}"
     )
     try:
         content = await asyncio.to_thread(_cut, file, asked)

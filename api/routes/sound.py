@@ -6,6 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from api.context import context, signed_in
+from api.listening import LONGEST_PURPOSE, purpose_needed
 from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies
 from api.scope import require_visible
@@ -15,12 +16,19 @@ CHUNK = 256 * 1024
 
 
 async def get_audio(request: web.Request, recording_id: UUID) -> web.StreamResponse:
-    """200, 206 or 304; a ``Problem`` 416 for a range outside the file.  No byte leaves before the ledger row."""
+    """200, 206 or 304; a ``Problem`` 416 for a range outside the file.  No byte leaves before the ledger row, and for
+    an auditor no row is written without a purpose (403)."""
     await require_visible(request, recording_id)
-    here, purpose = context(request), request.query.get("purpose", "review")[:40]
-    file = await here.listenings.open(
-        here.archive, recording_id, actor=signed_in(request).name, purpose=purpose or "review"
-    )
+    here, user = context(request), signed_in(request)
+    purpose = request.query.get("purpose", "").strip()[:LONGEST_PURPOSE]
+    if purpose_needed(user, purpose):
+        raise Problem(403, "调阅录音前请写明用途 / say why before listening: ?purpose=…")
+    file = await here.listenings.open(here.archive, recording_id, actor=user.name, purpose=purpose or "review")
+    return await send_sound(request, file)
+
+
+async def send_sound(request: web.Request, file: SealedFile) -> web.StreamResponse:
+    """A verified file, or the part of it that is asked for."""
     etag = f'"{file.sha256}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
     if request.headers.get("If-None-Match", "") == etag:

@@ -1,0 +1,182 @@
+"""One recording under review: its sound, its dialogue, what people say about it, and what proves it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from api import reading
+from api.context import context, signed_in
+from api.endpoint import Endpoint
+from api.listening import purpose_needed
+from api.models import LedgerView, OrderDetail, RecordingDetail, TranscriptView, TurnView
+from api.models_review import CommentRequest
+from api.pages.rendering import render, see_other
+from api.permissions import allows
+from api.problems import Problem
+from api.routes import corrections, review
+from api.routes import recordings as routes
+from api.routes.orders import order_page
+from api.shaping import ledger_view
+from archive.drafts import place_of
+from core.errors import NotFound
+from workorders.orders import ANSWERS
+
+LOW_CONFIDENCE = 0.6
+SPEEDS = (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3)
+# Who stopped in the first seconds has not begun, who stopped in the last has finished.
+WORTH_RESUMING_MS = 3000
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a turn's text; ``start_ms`` is ``None`` where no word is."""
+
+    text: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+    low: bool = False
+
+
+def spans(turn: TurnView) -> list[Span]:
+    """A turn's text in words that can be heard, and what stands between them; together they are the text."""
+    return list(_spans(turn.text, turn.words, turn.confidence))
+
+
+def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float) -> Iterator[Span]:
+    at = 0
+    for start, end, word, probability in words:
+        place = text.find(str(word).strip(), at) if str(word).strip() else -1
+        if place < 0:
+            continue
+        if place > at:
+            yield Span(text[at:place])
+        at = place + len(str(word).strip())
+        yield Span(text[place:at], int(start), int(end), min(float(probability), 1.0) < LOW_CONFIDENCE)
+    if at < len(text):
+        yield Span(text[at:], low=at == 0 and confidence < LOW_CONFIDENCE)
+
+
+async def show_recording(request: web.Request) -> web.Response:
+    identifier = routes.path_id(request)
+    recording = await routes.detail(request, identifier)
+    transcript = await routes.transcript(request, identifier)
+    purpose = request.query.get("purpose", "").strip()[:200]
+    return render(
+        request,
+        "recording.html",
+        recording=recording,
+        transcript=transcript,
+        spans=spans,
+        low=LOW_CONFIDENCE,
+        speeds=SPEEDS,
+        purpose=purpose,
+        ask_purpose=purpose_needed(signed_in(request), purpose),
+        data=await _data(request, recording, transcript, purpose),
+        comments=(await review.comments(request, identifier)).items,
+        versions=(await corrections.versions(request, identifier)).items if recording.text_version > 1 else [],
+        order=await _first_order(request, recording.work_orders),
+        ledger=await _ledger_of(request, recording.id, [each.id for each in recording.objects]),
+        answers=ANSWERS,
+    )
+
+
+async def _data(
+    request: web.Request, recording: RecordingDetail, transcript: TranscriptView, purpose: str
+) -> dict[str, Any]:
+    """What the page's script starts from."""
+    user = signed_in(request)
+    async with context(request).database.read() as session:
+        place = await place_of(session, user.name, recording.id)
+    corrects = allows("transcripts.correct", user.role)
+    draft = await corrections.draft(request, recording.id) if corrects else None
+    resumes = WORTH_RESUMING_MS <= place <= recording.duration_ms - WORTH_RESUMING_MS
+    return {
+        "id": str(recording.id),
+        "user": user.name,
+        "duration_ms": recording.duration_ms,
+        "version": transcript.version,
+        "place_ms": place if resumes else 0,
+        "preferences": (await review.preferences(request)).model_dump(),
+        "draft": draft.model_dump(mode="json") if draft else None,
+        "corrects": corrects and transcript.version > 0,
+        "purpose": purpose,
+        "texts": [turn.text for turn in transcript.turns] if corrects else [],
+    }
+
+
+async def _first_order(request: web.Request, numbers: list[str]) -> OrderDetail | None:
+    try:
+        return await order_page(request, numbers[0]) if numbers else None
+    except NotFound:
+        return None  # the number came with the call; its order is not imported yet
+
+
+async def _ledger_of(request: web.Request, identifier: UUID, objects: list[UUID]) -> list[LedgerView]:
+    async with context(request).database.read() as session:
+        subjects = [str(each) for each in (identifier, *objects)]
+        rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
+    return [ledger_view(row) for row in rows]
+
+
+async def show_version(request: web.Request) -> web.Response:
+    """What one version changed in the one before it."""
+    identifier, recording = routes.path_id(request), await routes.detail(request, routes.path_id(request))
+    try:
+        number = int(request.match_info["number"])
+    except ValueError:
+        raise Problem(404) from None
+    found = (await corrections.versions(request, identifier)).items
+    version = next((each for each in found if each.number == number and number > 1), None)
+    if version is None:
+        raise Problem(404)
+    difference = await corrections.difference(request, identifier, number - 1, number)
+    return render(
+        request,
+        "recording_version.html",
+        recording=recording,
+        version=version,
+        difference=difference,
+        later=any(each.number > number for each in found),
+    )
+
+
+async def do_comment(request: web.Request) -> web.Response:
+    """The form without script: the moment as ``1:23``."""
+    identifier, form = routes.path_id(request), await request.post()
+    try:
+        asked = CommentRequest(at_ms=milliseconds(str(form.get("at", "0"))), text=str(form.get("text", "")))
+    except (ValidationError, ValueError):
+        raise Problem(422, "请写明时间（如 1:23）和内容 / a comment needs a time (1:23) and words") from None
+    await review.comment(request, identifier, asked)
+    return see_other(f"/recordings/{identifier}#comments")
+
+
+def milliseconds(text: str) -> int:
+    """``1:02:03``, ``1:23`` or ``83.5`` as milliseconds; ``ValueError`` for anything else."""
+    seconds = 0.0
+    for part in text.strip().split(":"):
+        seconds = seconds * 60 + float(part)
+    if not 0 <= seconds < 86_400:
+        raise ValueError("outside a day")
+    return round(seconds * 1000)
+
+
+async def do_check(request: web.Request) -> web.Response:
+    """The button without script."""
+    identifier = routes.path_id(request)
+    found = await review.check(request, identifier)
+    places = {"objects": found.objects, "faults": len(found.faults)}
+    phrase, kind = (review.SOUND, "good") if found.sound else (review.FAULTY, "bad")
+    return see_other(f"/recordings/{identifier}#integrity", phrase, kind, **places)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/recordings/{id}", "recordings.see", show_recording),
+    Endpoint("GET", "/recordings/{id}/versions/{number}", "transcripts.see", show_version),
+    Endpoint("POST", "/recordings/{id}/comments", "comments.make", do_comment),
+    Endpoint("POST", "/recordings/{id}/check", "recordings.check", do_check),
+)

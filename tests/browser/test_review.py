@@ -1,0 +1,400 @@
+"""Reviewing a recording in a real browser, by mouse and by keyboard alone."""
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from sqlalchemy import select
+
+from archive.corrections import text_versions
+from archive.drafts import Draft, place_of
+from archive.house import Archive
+from core.ledger import LedgerRow
+from tests.web import DIALOGUE, Web, serving
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Nobody is there to make the first click.
+    "--autoplay-policy=no-user-gesture-required",
+)
+# How long a busy machine may take; nothing is measured.
+PATIENCE = 30_000
+REASON = "听录音核对"
+WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
+    async with serving(archive, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+async def browser(web: Web) -> AsyncIterator["Browsers"]:
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("REQUIRE_ALL_TESTS") == "1":
+            pytest.fail("chromium is not installed")
+        pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield Browsers(web, launched)
+        await launched.close()
+
+
+class Browsers:
+    """Browsers of several people; whatever one writes on its console as an error fails the test."""
+
+    def __init__(self, web: Web, launched: Any) -> None:
+        self.web, self._launched = web, launched
+
+    async def context(self, role: str) -> BrowserContext:
+        base = str(self.web.server.make_url("/"))
+        context: BrowserContext = await self._launched.new_context(base_url=base, locale="zh-CN")
+        token = (await self.web.bearer(role))["Authorization"].removeprefix("Bearer ")
+        await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
+        return context
+
+    @asynccontextmanager
+    async def page(self, role: str = "agent", *, allowed: tuple[str, ...] = ()) -> AsyncIterator[Page]:
+        context = await self.context(role)
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        await context.close()
+        assert [error for error in errors if not any(each in error for each in allowed)] == []
+
+
+def _path(web: Web, query: str = "") -> str:
+    return f"/recordings/{web.seeded.full}{query}"
+
+
+async def _open(page: Page, web: Web, query: str = "") -> None:
+    await page.goto(_path(web, query))
+    await expect(page.locator("#text-tools")).to_be_visible()
+
+
+async def _heard(page: Page, seconds: float) -> None:
+    """Wait until the sound has played beyond ``seconds``."""
+    await page.wait_for_function(f"() => document.getElementById('audio').currentTime > {seconds}", timeout=PATIENCE)
+
+
+async def _now(page: Page) -> float:
+    found: float = await page.evaluate("() => document.getElementById('audio').currentTime")
+    return found
+
+
+async def _draft(web: Web) -> dict[str, str]:
+    async with web.archive.database.read() as session:
+        row = await session.get(Draft, ("agent", web.seeded.full))
+        return row.texts if row else {}
+
+
+async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        drawn = await page.evaluate(
+            """() => [...document.querySelector('#wave > div').shadowRoot.querySelectorAll('.canvases canvas')]
+                     .filter((canvas) => canvas.getContext('2d')
+                     .getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0)).length"""
+        )
+        assert drawn == 2
+        await page.get_by_role("button", name="播放", exact=True).click()
+        await _heard(page, 0.5)
+        assert await page.evaluate("() => document.getElementById('audio').error") is None
+        await page.get_by_role("button", name="暂停").click()
+
+
+async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await page.locator("#turn-3 .w").click()
+        await _heard(page, DIALOGUE[3][1] / 1000)
+        assert await _now(page) < DIALOGUE[5][1] / 1000
+        await page.get_by_role("button", name="暂停").click()
+        await expect(page.locator("#turn-3")).to_have_attribute("aria-current", "true")
+        box = await page.locator("#wave").bounding_box()
+        assert box
+        await page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + 20)
+        await page.wait_for_function("() => Math.abs(document.getElementById('audio').currentTime - 12) < 0.3")
+        await expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true")
+
+
+async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        box = await page.locator("#wave").bounding_box()
+        assert box
+        await page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+        await page.mouse.down()
+        await page.mouse.move(box["x"] + box["width"] * 0.28, box["y"] + 20, steps=5)
+        await page.mouse.move(box["x"] + box["width"] * 0.3125, box["y"] + 20, steps=5)
+        await page.mouse.up()
+        await expect(page.locator("#span")).to_have_text("0:04 – 0:05")
+        assert float(await page.locator("#clip-start").input_value()) == pytest.approx(4, abs=0.2)
+        await page.get_by_role("button", name="循环", exact=True).click()
+        await page.get_by_role("button", name="播放", exact=True).click()
+        wrapped = """() => { const audio = document.getElementById('audio'); const was = window.was ?? 0;
+                             window.was = audio.currentTime; return was > audio.currentTime + 0.2 && was > 4.5; }"""
+        await page.wait_for_function(wrapped, polling=20)
+        assert await _now(page) < 5.3
+        await page.get_by_label("用途", exact=True).fill("提交复核会")
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name="下载片段（WAV）").click()
+        assert (await (await downloading.value).path()).stat().st_size == pytest.approx(44 + 16000 * 2, rel=0.2)
+    async with web.archive.database.read() as session:
+        leaves = await session.scalars(select(LedgerRow.leaf).where(LedgerRow.kind == "read"))
+        assert any("提交复核会" in leaf for leaf in leaves)
+
+
+async def test_listening_goes_on_where_it_stopped(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web, "?t=5")
+        await page.get_by_role("button", name="播放", exact=True).click()
+        await _heard(page, 5.5)
+        async with page.expect_response(lambda answer: answer.url.endswith("/place")):
+            await page.get_by_role("button", name="暂停").click()
+        async with web.archive.database.read() as session:
+            assert await place_of(session, "agent", web.seeded.full) == pytest.approx(await _now(page) * 1000, abs=50)
+        await _open(page, web)
+        await expect(page.locator("#resume")).to_contain_text("从这里继续")
+        assert await _now(page) >= 5
+        await page.get_by_role("button", name="从头听").click()
+        await page.wait_for_function("() => document.getElementById('audio').currentTime < 5")
+
+
+async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.get_by_label("第 6 句的文字").fill("建议以后坏了早点派人来看看。")
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _draft(web) == {"5": "建议以后坏了早点派人来看看。"}
+        await page.get_by_label("更正理由").fill(REASON)
+        await page.get_by_role("button", name="保存为新版本").click()
+        await expect(page.get_by_text("第 2 版", exact=False).first).to_be_visible()
+        await expect(page.locator("#turn-5 p.bubble")).to_have_text("建议以后坏了早点派人来看看。")
+        await expect(page.locator("#turn-5 .tag-warn")).to_have_count(0)
+        await page.get_by_text("文字的 2 个版本").click()
+        await page.get_by_role("link", name="与上一版的差别").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("第 2 版与上一版的差别")
+        await expect(page.locator("ins")).to_contain_text("派")
+        await expect(page.get_by_text(REASON)).to_be_visible()
+    found = await text_versions(web.archive, web.seeded.full)
+    assert [(version.author, version.reason) for version in found] == [
+        ("system", "first transcription"),
+        ("agent", REASON),
+    ]
+    assert found[1].replaces == found[0].sha256
+
+
+async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Browsers) -> None:
+    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
+        await _open(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.get_by_label("第 2 句的文字").fill("联网时写的")
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        await page.context.set_offline(True)
+        await page.get_by_label("第 4 句的文字").fill("断网时写的")
+        await expect(page.locator("#draft-state")).to_contain_text("草稿存在本机")
+        assert await _draft(web) == {"1": "联网时写的"}
+        # The browser is gone without a word; only its storage is left, as after a crash.
+        kept = await page.evaluate("() => JSON.stringify({...localStorage})")
+        assert "断网时写的" in kept
+        crashed = page.context
+        await page.close(run_before_unload=False)
+        await crashed.set_offline(False)
+        again = await crashed.new_page()
+        await again.goto(_path(web))
+        await expect(again.get_by_label("第 4 句的文字")).to_have_value("断网时写的")
+        await expect(again.get_by_label("第 2 句的文字")).to_have_value("联网时写的")
+        await expect(again.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _draft(web) == {"1": "联网时写的", "3": "断网时写的"}
+        # Once the server has it, nothing of it stays on the computer.
+        assert await again.evaluate("() => localStorage.length") == 0
+
+
+async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, browser: Browsers) -> None:
+    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
+        await _open(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.context.set_offline(True)
+        await page.get_by_label("第 4 句的文字").fill("断网时写的")
+        await expect(page.locator("#draft-state")).to_contain_text("草稿存在本机")
+        await page.context.set_offline(False)
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _draft(web) == {"3": "断网时写的"}
+
+
+async def test_who_saves_second_sees_both_texts(web: Web, browser: Browsers) -> None:
+    async with browser.page(allowed=("409",)) as page:
+        await _open(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.get_by_label("第 2 句的文字").fill("我的第二句")
+        await page.get_by_label("第 4 句的文字").fill("我的第四句")
+        await page.get_by_label("更正理由").fill(REASON)
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        other = {"base_version": 1, "reason": "复查", "texts": {"1": "主管的第二句", "5": "主管的第六句"}}
+        path = f"/api/v1/recordings/{web.seeded.full}/versions"
+        assert (await web.post(path, other, "supervisor")).status == 201
+        await page.get_by_role("button", name="保存为新版本").click()
+        panel = page.get_by_role("region", name="有人先保存了新的一版")
+        await expect(panel).to_be_visible()
+        await expect(panel.get_by_role("group")).to_have_count(1)
+        await expect(panel.get_by_text("我的第二句")).to_be_visible()
+        await panel.get_by_label("主管的第二句").check()
+        await panel.get_by_role("button", name="按所选继续更正").click()
+        await expect(page.get_by_label("第 4 句的文字")).to_have_value("我的第四句")
+        await expect(page.get_by_label("第 2 句的文字")).to_have_value("主管的第二句")
+        await expect(page.get_by_label("更正理由")).to_have_value(REASON)
+        await page.get_by_role("button", name="保存为新版本").click()
+        await expect(page.locator("#turn-3 p.bubble")).to_have_text("我的第四句")
+    newest = (await text_versions(web.archive, web.seeded.full))[-1]
+    assert (newest.number, newest.author) == (3, "agent")
+    assert [newest.turns[place].text for place in (1, 3, 5)] == ["主管的第二句", "我的第四句", "主管的第六句"]
+
+
+async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.get_by_label("全部替换").fill("路灯")
+        await page.get_by_label("换成").fill("街灯")
+        await page.get_by_role("button", name="替换", exact=True).click()
+        await expect(page.locator("#replaced")).to_contain_text("换了 2 处。")
+        await expect(page.get_by_label("第 2 句的文字")).to_have_value("解决了，街灯第二天就修好了。")
+        await page.get_by_role("button", name="撤销替换").click()
+        await expect(page.get_by_label("第 2 句的文字")).to_have_value(DIALOGUE[1][3])
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _draft(web) == {}
+
+
+async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web, "?t=9")
+        await page.get_by_label("备注内容").fill("市民语气平和")
+        await expect(page.get_by_label("时间")).to_have_value("0:09")
+        await page.get_by_role("button", name="留下备注").click()
+        await page.get_by_role("link", name="市民语气平和").click()
+        await _heard(page, 9.1)
+        assert await _now(page) < 12
+
+
+async def test_the_check_is_told_in_words(web: Web, browser: Browsers) -> None:
+    async with browser.page("auditor") as page:
+        await page.goto(_path(web))
+        await page.get_by_role("button", name="立即核对是否被改动").click()
+        await expect(page.locator("#checked")).to_contain_text("与封存时完全一致")
+
+
+async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Browsers) -> None:
+    async with browser.page("auditor") as page:
+        await page.goto(_path(web))
+        await expect(page.locator("#audio")).to_have_count(0)
+        await page.locator("#purpose").fill("季度抽查第三组")
+        await page.get_by_role("button", name="开始调阅").click()
+        await page.get_by_role("button", name="播放", exact=True).click()
+        await _heard(page, 0.3)
+    async with web.archive.database.read() as session:
+        leaves = await session.scalars(select(LedgerRow.leaf).where(LedgerRow.kind == "read"))
+        told = [json.loads(leaf) for leaf in leaves]
+    assert [(leaf["actor"], leaf["facts"]["purpose"]) for leaf in told] == [("auditor", "季度抽查第三组")]
+
+
+async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Browsers) -> None:
+    """Listen, step through words and doubts, correct, save, comment: no mouse."""
+    async with browser.page() as page:
+        await _open(page, web)
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        press = page.keyboard.press
+        await press("Space")
+        await _heard(page, 0.3)
+        await press("Space")
+        assert await page.evaluate("() => document.getElementById('audio').paused")
+        await page.get_by_role("slider", name="播放位置").focus()
+        await press("Home")
+        await page.locator("#main").focus()
+        await press("]")
+        await expect(page.locator("#now")).to_have_text("0:00" if DIALOGUE[0][1] > 0 else "0:03")
+        await press("]")
+        await expect(page.locator("#turn-1")).to_have_attribute("aria-current", "true")
+        await press("ArrowRight")
+        await expect(page.locator("#turn-3")).to_have_attribute("aria-current", "true")
+        await press(">")
+        await expect(page.locator("#speed")).to_have_value("1.25")
+        await press("l")
+        await expect(page.locator("#span")).to_have_text("0:08 – 0:09")
+        await expect(page.get_by_role("button", name="循环", exact=True)).to_have_attribute("aria-pressed", "true")
+        await press("l")
+        await press("e")
+        await expect(page.get_by_label("第 4 句的文字")).to_be_focused()
+        # Nothing that is written is taken for a shortcut.
+        await page.keyboard.insert_text("e n p ?")
+        await expect(page.get_by_label("第 4 句的文字")).to_be_focused()
+        await page.locator("#main").focus()
+        await press("n")
+        field = page.get_by_label("第 6 句的文字")
+        await expect(field).to_be_focused()
+        assert await page.evaluate("() => getSelection().toString()") == DIALOGUE[5][3]
+        await page.keyboard.insert_text("建议早点派人来。")
+        await press("Control+s")
+        await expect(page.get_by_label("更正理由")).to_be_focused()
+        await page.keyboard.insert_text(REASON)
+        await press("Enter")
+        await expect(page.locator("#turn-5 p.bubble")).to_have_text("建议早点派人来。")
+        await press("c")
+        await expect(page.get_by_label("备注内容")).to_be_focused()
+        await page.keyboard.insert_text("已更正")
+        await press("Tab")
+        await press("Enter")
+        await expect(page.get_by_role("link", name="已更正")).to_be_visible()
+    assert (await text_versions(web.archive, web.seeded.full))[-1].turns[5].text == "建议早点派人来。"
+
+
+async def test_single_keys_can_be_switched_off(web: Web, browser: Browsers) -> None:
+    async with browser.page() as page:
+        await _open(page, web)
+        await page.keyboard.press("?")
+        box = page.get_by_role("checkbox", name="使用单键快捷键")
+        async with page.expect_response(lambda answer: answer.url.endswith("/me/review")):
+            await box.press("Space")
+        await page.keyboard.press("Escape")
+        await _open(page, web)
+        await page.keyboard.press("?")
+        await expect(page.locator("#keys")).to_be_hidden()
+        await page.keyboard.press("]")
+        assert await _now(page) == 0
+        await page.get_by_role("button", name="键盘快捷键").press("Enter")
+        await expect(page.locator("#keys")).to_be_visible()
+        await expect(box).not_to_be_checked()
+
+
+async def test_without_script_it_is_still_a_page(web: Web, browser: Browsers) -> None:
+    base = str(web.server.make_url("/"))
+    context = await browser._launched.new_context(base_url=base, locale="zh-CN", java_script_enabled=False)
+    token = (await web.bearer("agent"))["Authorization"].removeprefix("Bearer ")
+    await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
+    page = await context.new_page()
+    await page.goto(_path(web))
+    assert await page.locator("audio[controls]").count() == 1
+    await page.get_by_label("时间").fill("0:03")
+    await page.get_by_label("备注内容").fill("没有脚本")
+    await page.get_by_role("button", name="留下备注").click()
+    await expect(page.locator("#comment-list")).to_contain_text("没有脚本")
+    await page.get_by_role("button", name="立即核对是否被改动").click()
+    await expect(page.get_by_text("与封存时完全一致")).to_be_visible()
