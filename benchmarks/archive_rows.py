@@ -1,14 +1,16 @@
-"""A synthetic catalogue: recordings, orders and links as rows, put into SQLite or PostgreSQL in bulk.
+"""A synthetic catalogue: recordings, orders and links as rows, put into SQLite and PostgreSQL in bulk.
 
 Recordings only, without their objects and turns, which the measured queries do not read.  They end at ``now`` and are
 spread evenly over two years and eight days, so that as many have reached their date as some days without a disposal
-would leave.
+would leave.  Rows are made once for all databases, and indexes after the rows.
 """
 
+import asyncio
 import json
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,8 +18,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Dialect, Table
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateIndex, DropIndex
 
 from archive.catalogue import Recording
 from core.database import Base
@@ -29,7 +32,9 @@ from workorders.orders import Link, WorkOrder
 SPAN = timedelta(days=2 * 365 + 8)
 RULE = Settings()
 AGENTS = 200
+TEAMS = 10
 CHUNK = 20_000
+FILLED = (WorkOrder, Recording, Link)
 FACTS = json.dumps({"streams": [{"party": side, "codec": "PCMA", "packets": 9000} for side in ("agent", "citizen")]})
 
 
@@ -52,6 +57,13 @@ class Catalogue:
         """A synthetic telephone number."""
         return f"138{number:08d}"
 
+    def agent(self, number: int) -> str:
+        """An extension."""
+        return str(8000 + number)
+
+    def team(self, agent: int) -> str:
+        return f"{agent % TEAMS + 1}组"
+
     def order(self, number: int) -> str:
         return f"BENCH-{number:08d}"
 
@@ -63,7 +75,13 @@ class Catalogue:
         chosen = random.Random(1)
         for number in range(self.size):
             began = self.began(number)
-            row = _recording(began, self.person(chosen.randrange(self.persons)), 8000 + chosen.randrange(AGENTS))
+            agent = chosen.randrange(AGENTS)
+            parties = {
+                "agent_number": self.agent(agent),
+                "agent_name": f"回访员{agent % 100}",
+                "team": self.team(agent),
+            }
+            row = _recording(began, {**parties, "citizen_number": self.person(chosen.randrange(self.persons))})
             link = _link(row, self.order(chosen.randrange(self.orders))) if number % 2 else None
             yield row, link
 
@@ -75,13 +93,12 @@ class Catalogue:
             }  # fmt: skip
 
 
-def _recording(began: datetime, citizen: str, agent: int) -> dict[str, Any]:
+def _recording(began: datetime, parties: dict[str, str]) -> dict[str, Any]:
     identifier = new_id(began)
     ended = began + timedelta(seconds=90)
     return {
         "id": identifier, "sip_call_id": f"{identifier}@gateway.test", "started_at": began, "ended_at": ended,
-        "duration_ms": 90_000, "agent_number": str(agent), "agent_name": f"回访员{agent % 100}",
-        "citizen_number": citizen, "citizen_name": "测试市民", "flags": "[]", "facts": FACTS, "sealed_at": ended,
+        **parties, "duration_ms": 90_000, "citizen_name": "测试市民", "flags": "[]", "facts": FACTS, "sealed_at": ended,
         "text_state": "done", "text_version": 1, "text_final_at": ended, "text_confidence": 0.9, "interrupted": False,
         "held": False, "life": "kept",
         "retain_until": keep_until(RULE, ended),
@@ -96,22 +113,34 @@ def _link(recording: dict[str, Any], order: str) -> dict[str, Any]:
 
 
 async def load(url: str, catalogue: Catalogue) -> None:
-    """Fill the empty tables at ``url``."""
-    into = _into_sqlite if make_url(url).get_backend_name() == "sqlite" else _into_postgres
-    await into(url, _batches(catalogue))
+    """Fill the empty tables of one database."""
+    await load_all([url], catalogue, lambda _: None)
+
+
+async def load_all(urls: Sequence[str], catalogue: Catalogue, tell: Callable[[int], None]) -> None:
+    """Fill the empty tables at all ``urls``; ``tell`` is called with how many recordings are there."""
+    async with AsyncExitStack() as stack:
+        targets = [await stack.enter_async_context(_target(url)) for url in urls]
+        done = 0
+        for table, rows in _batches(catalogue):
+            values = [_complete(table, row) for row in rows]
+            await asyncio.gather(*(insert(table, values) for insert in targets))
+            done += len(rows) * (table.name == Recording.__tablename__)
+            tell(done)
 
 
 Batch = tuple[Table, list[dict[str, Any]]]
+Insert = Callable[[Table, list[list[Any]]], Awaitable[None]]
 
 
 def _batches(catalogue: Catalogue) -> Iterator[Batch]:
     """Rows by table, orders before the links that name them."""
-    tables = Base.metadata.tables
-    for orders in _chunks(catalogue.order_rows()):
-        yield tables[WorkOrder.__tablename__], orders
+    orders, recordings, links = (Base.metadata.tables[each.__tablename__] for each in FILLED)
+    for chunk in _chunks(catalogue.order_rows()):
+        yield orders, chunk
     for chunk in _chunks(catalogue.recordings()):
-        yield tables[Recording.__tablename__], [row for row, _ in chunk]
-        yield tables[Link.__tablename__], [link for _, link in chunk if link]
+        yield recordings, [row for row, _ in chunk]
+        yield links, [link for _, link in chunk if link]
 
 
 def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
@@ -122,7 +151,7 @@ def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _complete(table: Table, row: dict[str, Any]) -> list[Any]:
     """The row's values in the order of the table's columns; what it leaves out is empty, 0 or null."""
-    return [row.get(column.name, _nothing(column)) for column in table.columns]
+    return [row[column.name] if column.name in row else _nothing(column) for column in table.columns]
 
 
 def _nothing(column: Column[Any]) -> Any:
@@ -131,32 +160,67 @@ def _nothing(column: Column[Any]) -> Any:
     return "" if column.type.python_type is str else 0
 
 
-async def _into_postgres(url: str, batches: Iterable[Batch]) -> None:
+def _target(url: str) -> AbstractAsyncContextManager[Insert]:
+    return _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgres(url)
+
+
+def _indexes(dialect: Dialect) -> tuple[list[str], list[str]]:
+    """Statements that drop the indexes of the tables to be filled, and that create them."""
+    indexes = [index for each in FILLED for index in sorted(Base.metadata.tables[each.__tablename__].indexes, key=str)]
+    drop = [str(DropIndex(index).compile(dialect=dialect)) for index in indexes]
+    return drop, [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+
+
+@asynccontextmanager
+async def _postgres(url: str) -> AsyncIterator[Insert]:
     address = make_url(url)
     connection = await asyncpg.connect(
         host=address.host, port=address.port, user=address.username, database=address.database
     )
+
+    async def insert(table: Table, values: list[list[Any]]) -> None:
+        await connection.copy_records_to_table(table.name, records=values, columns=table.columns.keys())
+
+    drop, create = _indexes(address.get_dialect()())
     try:
-        for table, rows in batches:
-            await connection.copy_records_to_table(
-                table.name, records=[_complete(table, row) for row in rows], columns=table.columns.keys()
-            )
-        await connection.execute("ANALYZE")
+        for statement in drop:
+            await connection.execute(statement)
+        yield insert
+        for statement in create:
+            await connection.execute(statement)
+        await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
 
 
-async def _into_sqlite(url: str, batches: Iterable[Batch]) -> None:
+@asynccontextmanager
+async def _sqlite(url: str) -> AsyncIterator[Insert]:
     path = make_url(url).database
     assert path
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        for table, rows in batches:
-            marks = ", ".join("?" * len(table.columns))
-            names = ", ".join(f'"{column.name}"' for column in table.columns)
-            values = [[_for_sqlite(value) for value in _complete(table, row)] for row in rows]
-            connection.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", values)  # noqa: S608
-    connection.close()
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    async def run(statements: Sequence[str]) -> None:
+        for statement in statements:
+            await asyncio.to_thread(connection.execute, statement)
+
+    async def insert(table: Table, values: list[list[Any]]) -> None:
+        await asyncio.to_thread(_insert_sqlite, connection, table, values)
+
+    drop, create = _indexes(make_url(url).get_dialect()())
+    try:
+        # One transaction for all: nobody else has the file yet, and it need not survive a loss of power.
+        await run(["PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000", "BEGIN IMMEDIATE", *drop])
+        yield insert
+        await run([*create, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"])
+    finally:
+        connection.close()
+
+
+def _insert_sqlite(connection: sqlite3.Connection, table: Table, values: list[list[Any]]) -> None:
+    marks = ", ".join("?" * len(table.columns))
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    plain = ([_for_sqlite(value) for value in row] for row in values)
+    connection.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", plain)  # noqa: S608
 
 
 def _for_sqlite(value: Any) -> Any:

@@ -1,14 +1,18 @@
-"""What the archive's benchmark does with really sealed recordings: disposal and verification; and computed leaves."""
+"""What the archive's benchmark does with really sealed recordings: disposal and verification."""
 
 import asyncio
 import hashlib
+import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key, trusted_keys
@@ -17,9 +21,6 @@ from archive.seal import NewRecording, NewTurn, seal_recording, seal_transcript
 from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
-from core.ledger import NODE_LEVELS
-from core.merkle import leaf_hash, node_hash
-from core.proofs import root_at
 from core.settings import Settings, load
 from retention.batches import approve_batch, confirm_batch, list_batch
 from retention.execution import execute_confirmed
@@ -27,6 +28,7 @@ from retention.rule import keep_until
 from service.migrate import migrate
 from service.verification import verify
 
+Tell = Callable[[str, int, int], None]
 # More writers of one SQLite file than this wait for each other too long.
 AT_ONCE = 4
 SMALL, LARGE = 4 << 10, 2 << 20
@@ -43,36 +45,6 @@ class Clock:
         return utc_now() - self.behind
 
 
-class ComputedHashes:
-    """A log whose leaves repeat every 256 rows, so that the roots of all blocks are one and nothing must be kept.
-
-    Proofs read and hash as much of it as of any other log."""
-
-    BLOCK = 1 << NODE_LEVELS
-
-    def __init__(self, leaves: int) -> None:
-        self._leaves = leaves
-        self._block = [leaf_hash(f"row {number}".encode()) for number in range(self.BLOCK)]
-        self._roots: dict[int, bytes] = {}
-        nodes = list(self._block)
-        for level in range(1, leaves.bit_length() + 1):
-            if len(nodes) > 1:
-                nodes = [node_hash(left, right) for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
-            else:
-                nodes = [node_hash(nodes[0], nodes[0])]
-            if level % NODE_LEVELS == 0:
-                self._roots[level] = nodes[0]
-
-    async def read(self, level: int, first: int, count: int) -> Sequence[bytes]:
-        if level:
-            return [self._roots[level]] * count
-        return [leaf_hash(f"row {number % self.BLOCK}".encode()) for number in range(first, first + count)]
-
-    async def root(self) -> bytes:
-        """The tree head of the whole log."""
-        return await root_at(self, self._leaves)
-
-
 async def open_archive(directory: Path, clock: Clock) -> tuple[Archive, Settings]:
     """A fresh archive on SQLite and the local store."""
     settings = load({"HUIYIN_DATA_DIR": str(directory)})
@@ -83,10 +55,12 @@ async def open_archive(directory: Path, clock: Clock) -> tuple[Archive, Settings
     return Archive(Database(settings.database), store, clock), settings
 
 
-async def seal_many(archive: Archive, settings: Settings, count: int, audio_size: int) -> None:
+async def seal_many(
+    archive: Archive, settings: Settings, count: int, audio_size: int, tell: Callable[[int], None]
+) -> None:
     """Recordings with a text, several at once; every one has other audio."""
     limit, work = asyncio.Semaphore(AT_ONCE), archive.clock()
-    noise = os.urandom(audio_size)
+    noise, done = os.urandom(audio_size), itertools.count(1)
 
     async def one(number: int) -> None:
         async with limit:
@@ -106,19 +80,28 @@ async def seal_many(archive: Archive, settings: Settings, count: int, audio_size
                 archive, recording.id, {"engine": "benchmark"}, [TURN], author="system", reason="first text",
                 retain_until=until, expected_version=0,
             )  # fmt: skip
+            tell(next(done))
 
     await asyncio.gather(*(one(number) for number in range(count)))
 
 
-@contextmanager
-def _unsynced() -> Iterator[None]:
-    """What is only set up need not survive a loss of power: it would take ten times as long."""
-    sync = os.fsync
-    os.fsync = lambda fd: None
+@asynccontextmanager
+async def _set_up(directory: Path, clock: Clock) -> AsyncIterator[tuple[Archive, Settings]]:
+    """An archive to be filled: what is only set up need not survive a loss of power, which would take ten times as
+    long."""
+    archive, settings = await open_archive(directory, clock)
+    event.listen(archive.database.engine.sync_engine, "connect", _do_not_sync)
+    sync, os.fsync = os.fsync, lambda fd: None
     try:
-        yield
+        yield archive, settings
     finally:
         os.fsync = sync
+        await close(archive)
+    os.sync()
+
+
+def _do_not_sync(connection: Any, _record: object) -> None:
+    connection.cursor().execute("PRAGMA synchronous = OFF")
 
 
 async def close(archive: Archive) -> None:
@@ -126,15 +109,15 @@ async def close(archive: Archive) -> None:
     await archive.database.close()
 
 
-async def disposal(directory: Path, count: int) -> float:
+async def disposal(directory: Path, count: int, tell: Tell) -> float:
     """Recordings disposed of in a second on the local store: deleted, looked for, certified and concluded."""
     clock = Clock(behind=timedelta(days=2 * 366 + 5))
-    archive, settings = await open_archive(directory, clock)
     began = time.perf_counter()
-    with _unsynced():
-        await seal_many(archive, settings, count, SMALL)
+    async with _set_up(directory, clock) as (archive, settings):
+        await seal_many(archive, settings, count, SMALL, lambda done: tell("sealed", done, count))
     sealed = time.perf_counter() - began
     clock.behind = timedelta(0)
+    archive, settings = await open_archive(directory, clock)
     batch = await list_batch(archive, settings, now=clock())
     assert batch is not None
     for decide, person in ((approve_batch, "first"), (confirm_batch, "second")):
@@ -149,19 +132,17 @@ async def disposal(directory: Path, count: int) -> float:
     return round(count / took, 1)
 
 
-async def verification(directory: Path, megabytes: int) -> dict[str, float]:
+async def verification(directory: Path, megabytes: int, tell: Tell) -> dict[str, float]:
     """The speed of ``huiyin verify --all`` against reading and hashing the same files, and its memory, each in a
     process of its own.  Half of the objects first, then all, so that memory that grows with them shows."""
-    archive, settings = await open_archive(directory, Clock())
-    ensure_ledger_key(settings)
     half = max(1, megabytes * (1 << 20) // LARGE // 2)
     peaks: list[float] = []
     for _ in range(2):
-        with _unsynced():
-            await seal_many(archive, settings, half, LARGE)
+        async with _set_up(directory, Clock()) as (archive, settings):
+            ensure_ledger_key(settings)
+            await seal_many(archive, settings, half, LARGE, lambda done: tell("sealed to verify", done, half))
         raw, seconds, peak, octets = await asyncio.to_thread(_compare, directory)
         peaks.append(peak)
-    await close(archive)
     print(
         f"verification: {octets / 1e6:,.0f} MB at {octets / 1e6 / seconds:,.0f} MB/s, read and hashed plainly at "
         f"{octets / 1e6 / raw:,.0f} MB/s (target: half); peak {peaks[0]:.0f} MB with half of it, {peaks[1]:.0f} MB "
