@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, KEPT, Recording, StoredObject
 from archive.house import Archive
+from core.database import Database
 from core.errors import NotFound
 from core.ledger import Entry, append
 from core.settings import Settings
@@ -55,7 +56,7 @@ async def settle_holds(archive: Archive, settings: Settings, *, only: Collection
     async with archive.database.read() as session:
         cases = (await session.scalars(select(HoldCase).where(HoldCase.state != RELEASED))).all()
     for case in cases:
-        found = await _in_scope(archive, settings, case, only)
+        found = await in_scope(archive.database, settings, case, only)
         for start in range(0, len(found), JOINING):
             new, late = await _join(archive, case.id, found[start : start + JOINING])
             joined, too_late = joined + new, too_late + late
@@ -64,7 +65,7 @@ async def settle_holds(archive: Archive, settings: Settings, *, only: Collection
     return Settled(joined, held, too_late, let_go)
 
 
-async def _in_scope(archive: Archive, settings: Settings, case: HoldCase, only: Collection[UUID]) -> list[UUID]:
+async def in_scope(database: Database, settings: Settings, case: HoldCase, only: Collection[UUID]) -> list[UUID]:
     """Recordings in the scope of a case that are not in the case yet."""
     scope = Scope.parse(case.scope)
     member = exists().where(HoldMember.case_id == case.id, HoldMember.recording_id == Recording.id)
@@ -72,7 +73,7 @@ async def _in_scope(archive: Archive, settings: Settings, case: HoldCase, only: 
     query = query.where(scope.condition(settings.timezone), Recording.life != DISPOSED, ~member)
     if only:
         query = query.where(Recording.id.in_(only))
-    async with archive.database.read() as session:
+    async with database.read() as session:
         rows = await session.execute(query.order_by(Recording.id))
         return [row.id for row in rows if scope.confirms(row.id, (row.citizen_number, row.agent_number))]
 
