@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from archive.connect import connect_store
 from archive.house import Archive
@@ -15,13 +16,18 @@ from core.clock import utc_now
 from core.database import Database
 from core.note import SigningKey
 from core.settings import Settings, load
+from reporting.daily import issue_daily
+from retention.disposal import approve, confirm, propose
+from retention.execution import execute
 from retention.handover.asking import ask
 from retention.handover.bag import ALGORITHMS, write_tag_manifests
 from retention.handover.export import run_export
 from retention.handover.finishing import Finished
 from retention.handover.scope import Scope
+from tests.integration.kept import House, MovableClock
 from tests.tables import create_all
-from tests.web import Seeded, seed
+from tests.web import STARTED, Seeded, seed
+from workorders.exports import import_export
 
 SETTINGS: Settings = load({"HUIYIN_ORGANISATION": "测试回访项目组"})
 UNTIL = timedelta(days=800)
@@ -50,15 +56,35 @@ async def _make(directory: Path) -> Made:
     async with database.engine.connect() as connection:
         await connection.run_sync(create_all)
         await connection.commit()
-    store = connect_store(f"file://{directory / 'store'}")
+    clock = MovableClock(utc_now() - UNTIL)
+    store = connect_store(f"file://{directory / 'store'}", clock=clock)
     await store.prepare()
-    archive = Archive(database, store, utc_now)
+    archive = Archive(database, store, clock)
+    gone = await House(archive, clock, directory).seal()
+    clock.now = utc_now()
     seeded, key = await seed(archive, directory), SigningKey.generate("test.example/ledger")
+    await add_papers(archive, directory, gone.id)
     await hand_over(archive, key, directory / "first", Scope("order", name="GD20261118-0001"))
     finished = await hand_over(archive, key, directory / "bag", Scope("all"))
     await store.close()
     await database.close()
     return Made(finished.path, key, seeded)
+
+
+async def add_papers(archive: Archive, directory: Path, gone: UUID | None = None) -> None:
+    """An imported file, an issued report and, of a recording whose time has come, a certificate of disposal."""
+    source = directory / "导出.csv"
+    source.write_text("工单编号,标题,来电人\nGD20261118-0001,路灯不亮,王样本\n", encoding="utf-8-sig")
+    until = utc_now() + UNTIL
+    await import_export(archive, source, by="li", timezone=SETTINGS.timezone, retain_until=until)
+    await issue_daily(archive, SETTINGS, STARTED.date(), by="li", retain_until=until)
+    if gone is not None:
+        now = archive.clock()
+        async with archive.database.write() as session:
+            row = await propose(session, SETTINGS, gone, by="anna", reason="保存期满", now=now)
+            await approve(session, row.id, by="bo", now=now)
+            await confirm(session, row.id, by="cai", now=now)
+        await execute(archive, SETTINGS, row.id, now=now)
 
 
 async def hand_over(archive: Archive, key: SigningKey, target: Path, scope: Scope) -> Finished:

@@ -25,6 +25,7 @@ from workorders.rows import OrderRow, RefusedRow, parse_rows, refuse_contradicti
 
 __all__ = ["ExportRefused", "ImportReport", "RowOutcome", "import_orders"]
 
+IMPORTED = "imported"
 ADDED, UPDATED, UNCHANGED, REFUSED = "added", "changed", "unchanged", "refused"
 # Receives the file's SHA-256 (hex).
 Keep = Callable[[str], Awaitable[None]]
@@ -123,7 +124,7 @@ async def import_orders(
             outcomes = await apply_rows(session, parsed, now)
             report = _report(source, digest, sheet, headers, outcomes, applied=True)
             facts = {**report.counts, "rows": len(report.rows), "file_sha256": digest, **_reading(timezone, columns)}
-            await append(session, Entry("imported", by, f"sha256:{digest}", facts), now)
+            await append(session, Entry(IMPORTED, by, f"sha256:{digest}", facts), now)
         return report
     return _report(source, digest, sheet, headers, outcomes, applied=False)
 

@@ -27,7 +27,6 @@ from workorders.importing import ExportRefused, apply_rows, read_rows
 from workorders.orders import Finding, Link, WorkOrder
 from workorders.rows import OrderRow, RefusedRow
 
-IMPORTED = "imported"
 # Stands in for an order that no sealed export brings back, so that its links are not lost; an import fills it.
 UNKNOWN_ORDER = "（重建时未找到导入文件，仅存编号）"
 

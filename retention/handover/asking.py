@@ -27,7 +27,7 @@ async def ask(
 ) -> Export:
     """List an export inside the caller's transaction; with ``here`` its bag is kept by us until it expires.
     ``NotFound`` for an empty scope or an unknown case."""
-    held = await _members(session, scope.name) if scope.kind == CASE else ()
+    held = await members(session, scope.name) if scope.kind == CASE else ()
     now = archive.clock()
     until = kept_until(settings, now) if here else None
     return await list_export(
@@ -43,7 +43,7 @@ async def find(session: AsyncSession, export_id: UUID, *, lock: bool = False) ->
     return export
 
 
-async def _members(session: AsyncSession, name: str) -> list[UUID]:
+async def members(session: AsyncSession, name: str) -> list[UUID]:
     """The recordings of a case, whether it still holds them or was released."""
     try:
         wanted = HoldCase.id == UUID(name)

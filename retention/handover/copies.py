@@ -102,7 +102,7 @@ async def _told(session: AsyncSession, exports: Mapping[UUID, Export]) -> Mappin
     counted = select(LedgerRow.subject, func.count()).where(
         LedgerRow.subject.in_(subjects), LedgerRow.kind == HANDED_OUT
     )
-    handed = dict((await session.execute(counted.group_by(LedgerRow.subject))).tuples().all())
+    handed = dict((await session.execute(counted.group_by(LedgerRow.subject))).all())
     return {
         identifier: {
             "export": str(identifier),

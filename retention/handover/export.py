@@ -21,7 +21,8 @@ from retention.handover.copying import Copier
 from retention.handover.finishing import Finished, discard, put_in_place, record_finished, require_all_kept
 from retention.handover.journal import Journal
 from retention.handover.listing import chunks, write_index
-from retention.handover.papers import write_orders, write_reports
+from retention.handover.orders import write_orders
+from retention.handover.papers import Papers
 from retention.handover.proving import write_ledger
 from retention.handover.scope import ALL, Scope
 from retention.handover.sealing import write_tag_files
@@ -97,7 +98,7 @@ async def _write(
         payload, proofs = Payload(bag, journal, Counts()), Proofs(archive, export.head, key.verifier)
         await _write_recordings(archive, export, Copier(archive, payload, proofs, zone), on_progress)
         others = [*await write_orders(archive, payload, export, scope, zone)]
-        others += await write_reports(archive, payload, scope)
+        others += await Papers(archive, payload, proofs, export, scope, zone).write()
         others += await write_ledger(archive, payload, export, key.verifier, whole=scope.kind == ALL)
         await write_index(archive, payload, export, scope, others, zone)
         await asyncio.to_thread(_remove_strays, bag, journal)

@@ -21,6 +21,8 @@ vertical-align:top}th{background:#f3f6f9;font-weight:600}audio{width:100%;min-wi
 dl{display:grid;grid-template-columns:10rem 1fr;gap:.2rem 1rem}dt{color:#5a6b7b}dd{margin:0;overflow-wrap:anywhere}
 .agent{color:#0b5cad}.citizen{color:#8a4b08}.note{background:#fff7e0;border:1px solid #ecd9a0;padding:.6rem .9rem}
 """
+# Stands for the rows of a page that is written row by row.
+_ROWS = "<!-- rows -->"
 PARTIES = {"agent": "回访员", "citizen": "市民"}
 
 
@@ -133,6 +135,30 @@ def _party(name: str, number: str) -> str:
 def _length(milliseconds: int) -> str:
     minutes, seconds = divmod(milliseconds // 1000, 60)
     return f"{minutes}:{seconds:02}"
+
+
+KINDS = {"import": "12345 导出文件 imported file", "report": "报表 report", "certificate": "处置证书 disposal"}
+
+
+def papers_head() -> str:
+    """The beginning of the page that lists what is handed over besides recordings; rows and foot follow."""
+    head = "<tr><th>种类 kind</th><th>文件 file</th><th>封存时间 sealed at</th></tr>"
+    title = "导入文件、报表、处置证书"
+    page = _page(title, "Papers", f'<p><a href="index.html">返回首页 index</a></p><table>{head}{_ROWS}</table>')
+    return page.partition(_ROWS)[0]
+
+
+def paper_row(kind: str, key: str, sealed_at: datetime) -> str:
+    """One paper, by its key in the store."""
+    return (
+        f'<tr><td>{escape(KINDS.get(kind, kind))}</td><td><a href="{escape(key)}">{escape(key)}</a></td>'
+        f"<td>{sealed_at:%Y-%m-%d %H:%M}</td></tr>\n"
+    )
+
+
+def papers_foot() -> str:
+    """What closes the page of papers."""
+    return _page("", "", f"<table>{_ROWS}</table>").partition(_ROWS)[2]
 
 
 def local_day(moment: datetime, zone: ZoneInfo) -> date:

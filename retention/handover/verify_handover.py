@@ -18,6 +18,7 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,11 @@ DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 SIGNATURE = "handover.note"
 LEDGER = "data/ledger/"
 RECORDING = re.compile(r"data/recordings/\d{4}/\d\d/\d\d/([0-9a-f-]{36})/(.+)")
+# What is handed over besides recordings, and the rows of the ledger that name it.
+PAPERS = ("data/imports/", "data/certificates/", "data/reports/")
+PAPERS_PROOF = LEDGER + "papers.jsonl"
+# What a ZIP file raises whose bytes were changed.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 MADE_BY_EXPORT = ("proof.json", "record.json", "vcon.json", "index.html")
 KINDS = {
     "missing": "文件缺失 missing",
@@ -55,10 +61,13 @@ class Bag:
         self._top = ""
         self.size = 0
         self.links: list[str] = []
+        self.twice: list[str] = []
         if self._zip:
             names = [name for name in self._zip.namelist() if not name.endswith("/")]
             self._top = names[0].split("/")[0] + "/" if names else ""
             self.names = [name[len(self._top) :] if name.startswith(self._top) else "/" + name for name in names]
+            # Of two files of one name, one program shows the first and another the last.
+            self.twice = sorted({name for name in self.names if self.names.count(name) > 1} if _repeats(names) else [])
         else:
             self.names = [path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir()]
             # A link could show other bytes tomorrow.
@@ -85,6 +94,10 @@ class Bag:
         return {digest.name: digest.hexdigest() for digest in digests}
 
 
+def _repeats(names: list[str]) -> bool:
+    return len(set(names)) != len(names)
+
+
 class Check:
     """One run: what was found, and the hashes that later steps rely on."""
 
@@ -93,7 +106,7 @@ class Check:
         self.faults: list[str] = []
         self.found: dict[str, dict[str, str]] = {}
         self.octets = 0
-        self.recordings = 0
+        self.recordings = self.papers = 0
         self.rows = 0
         self.export = self.head_line = ""
         self._by_folder: dict[str, list[str]] = {}
@@ -109,6 +122,8 @@ class Check:
             return
         for link in self.bag.links:
             self.fault("form", link, "a file", "a link")
+        for name in self.bag.twice:
+            self.fault("form", name, "one file", "several of this name")
         self._guarded("data/", lambda: self._payload(names))
         self._guarded("tagmanifest", lambda: self._tags(names))
         key = self._key(names)
@@ -120,7 +135,7 @@ class Check:
         """A step over what somebody may have forged: whatever shape it has is a finding, never a traceback."""
         try:
             step()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, zipfile.BadZipFile) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, *BROKEN) as error:
             self.fault("form", what, "", f"{type(error).__name__}: {error}")
 
     # BagIt: RFC 8493
@@ -131,7 +146,7 @@ class Check:
         for name in sorted((set(listed[0]) | set(listed[1])) - payload):
             self.fault("missing", name)
         for name in sorted(payload):
-            found = self.found[name] = self.bag.hashes(name)
+            found = self._hash(name)
             self.octets += self.bag.size
             for algorithm, manifest in ((ALGORITHMS[0], listed[0]), (ALGORITHMS[1], listed[1])):
                 if name not in manifest:
@@ -139,6 +154,16 @@ class Check:
                 elif manifest[name] != found[algorithm]:
                     self.fault("altered", f"{name} ({algorithm})", manifest[name], found[algorithm])
         self._oxum(len(payload))
+
+    def _hash(self, name: str) -> dict[str, str]:
+        """A file's hashes, none where it cannot be read."""
+        try:
+            found = self.bag.hashes(name)
+        except BROKEN as error:
+            self.fault("altered", name, "", f"{type(error).__name__}: {error}")
+            found = dict.fromkeys(ALGORITHMS, "")
+        self.found[name] = found
+        return found
 
     def _manifest(self, name: str, names: set[str]) -> dict[str, str]:
         if name not in names:
@@ -164,7 +189,7 @@ class Check:
             self.fault("altered", "bagit.txt")
         tags = sorted(name for name in names if not name.startswith("data/") and name not in TAG_MANIFESTS)
         for name in tags:
-            self.found[name] = self.bag.hashes(name)
+            self._hash(name)
         for algorithm, manifest in ((ALGORITHMS[0], TAG_MANIFESTS[0]), (ALGORITHMS[1], TAG_MANIFESTS[1])):
             if manifest not in names:
                 self.fault("missing", manifest)
@@ -249,6 +274,7 @@ class Check:
                 self._guarded(name, partial(self._recording, name, place[1], key, size, root))
         self._unproved(names, set(listed))
         self._export(listed, key, size, root)
+        self._guarded(PAPERS_PROOF, lambda: self._papers(names, size, root))
         self.recordings = len(listed)
 
     def _heads(self, key: tuple[str, bytes], names: set[str]) -> dict[int, bytes]:
@@ -276,7 +302,7 @@ class Check:
                 self.fault("ledger", f"{place}: {step['old']} → {step['size']}")
 
     def _whole_log(self, names: set[str], size: int, root: bytes) -> None:
-        """Where the bag holds every leaf, the whole log is computed anew."""
+        """Where the bag holds every leaf, the whole log is computed anew, and no paper that it names may be missing."""
         leaves = sorted(one for one in names if one.startswith(LEDGER + "leaves/"))
         if not leaves:
             return
@@ -286,17 +312,47 @@ class Check:
             with self.bag.open(name) as file:
                 for line in file:
                     if count < size:
-                        push(frontier, leaf_hash(line.rstrip(b"\n")))
+                        leaf = line.rstrip(b"\n")
+                        push(frontier, leaf_hash(leaf))
                         count += 1
+                        self._require_papers(leaf)
         if count != size or fold(frontier) != root:
             self.fault("ledger", LEDGER + "leaves/", f"{size} rows, {root.hex()}", f"{count} rows")
+
+    def _require_papers(self, leaf: bytes) -> None:
+        if any(f'"key":"{place[len("data/") :]}'.encode() in leaf for place in PAPERS):
+            for path in sealed_in(json.loads(leaf), PAPERS):
+                if path not in self.found:
+                    self.fault("missing", f"{path}（台账有记载 the ledger names it）")
+
+    def _papers(self, names: set[str], size: int, root: bytes) -> None:
+        """Imported files, reports and certificates of disposal: each is what a proved row of the ledger names."""
+        sealed: dict[str, str] = {}
+        if PAPERS_PROOF not in names:
+            self.fault("missing", PAPERS_PROOF)
+        else:
+            with self.bag.open(PAPERS_PROOF) as lines:
+                for line in lines:
+                    sealed.update(sealed_in(self._row(PAPERS_PROOF, json.loads(line), size, root), PAPERS))
+        there = {name for name in self.found if name.startswith(PAPERS)}
+        self.papers = len(there)
+        for path in sorted(there | set(sealed)):
+            found = self.found.get(path, {}).get("sha256")
+            if found is None:
+                self.fault("missing", f"{path}（台账有记载 the ledger names it）")
+            elif path not in sealed:
+                self.fault("swapped", path, "—", "台账没有记载 not in the ledger")
+            elif found != sealed[path]:
+                self.fault("swapped", path, sealed[path], found)
+            elif path.startswith(PAPERS[0]) and found not in path:
+                # An imported file and its column mapping are named by their own hashes.
+                self.fault("swapped", path, "a name with its SHA-256", found)
 
     def _recording(self, name: str, identifier: str, key: tuple[str, bytes], size: int, root: bytes) -> None:
         proof = self._proof(name, identifier, key, size, root)
         sealed: dict[str, str] = {}
         for facts in proof:
-            for item in facts.get("objects", ()):
-                sealed[f"data/{item['key']}"] = item["sha256"]
+            sealed.update(sealed_in({"facts": facts}))
         for path, digest in sealed.items():
             found = self.found.get(path, {}).get("sha256")
             if found is None:
@@ -326,15 +382,20 @@ class Check:
             self.fault("ledger", name, "rows", "none")
         facts = []
         for entry in entries:
-            leaf = json.loads(entry["leaf"])
-            path = [decode(one) for one in entry["path"]]
-            if root_of(entry["leaf"].encode(), entry["index"], size, path) != root:
-                self.fault("ledger", f"{name}: {entry['index']}")
-            if leaf["seq"] != entry["index"] or leaf["subject"] != identifier:
+            leaf = self._row(name, entry, size, root)
+            if leaf["subject"] != identifier:
                 self.fault("ledger", f"{name}: {entry['index']}", identifier, leaf["subject"])
-            self.rows += 1
             facts.append(leaf["facts"])
         return iter(facts)
+
+    def _row(self, name: str, entry: dict[str, Any], size: int, root: bytes) -> dict[str, Any]:
+        """One row of the ledger, whose audit path must lead to the signed head."""
+        leaf: dict[str, Any] = json.loads(entry["leaf"])
+        path = [decode(one) for one in entry["path"]]
+        if root_of(entry["leaf"].encode(), entry["index"], size, path) != root or leaf["seq"] != entry["index"]:
+            self.fault("ledger", f"{name}: {entry['index']}")
+        self.rows += 1
+        return leaf
 
     def _metadata(self, folder: str, identifier: str) -> None:
         if folder + "metadata.json" not in self.found:
@@ -400,12 +461,21 @@ class Check:
         return value if isinstance(value, dict) else {}
 
 
+def sealed_in(leaf: dict[str, Any], places: tuple[str, ...] = ("data/",)) -> dict[str, str]:
+    """The files of a bag that a row of the ledger names, with their hashes."""
+    items = leaf["facts"].get("objects", ())
+    files = {f"data/{item['key']}": str(item["sha256"]) for item in items}
+    return {path: digest for path, digest in files.items() if path.startswith(places)}
+
+
 def decode(text: str) -> bytes:
-    """Base64; nothing for what is none."""
+    """Base64 (RFC 4648, section 4), in its one encoding: without line ends, with padding, without stray bits at its end
+    (section 3.5).  Nothing for what is none."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return data if base64.b64encode(data).decode() == text else b""
 
 
 def parse_key(text: str) -> tuple[str, bytes]:
@@ -428,7 +498,7 @@ def open_note(note: str, key: tuple[str, bytes]) -> str:
         raise ValueError("not a note with one signature")
     found = re.fullmatch(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)", lines[0])
     data = decode(found[2]) if found else b""
-    if not found or base64.b64encode(data).decode() != found[2]:
+    if not found or not data:
         raise ValueError("not a signature")
     if (found[1], data[:4]) != (key[0], key[1][:4]):
         raise ValueError(f"signed by {found[1]}+{data[:4].hex()}")
@@ -527,12 +597,15 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"--key: {error}")
     try:
         check = check_bag(options.bag, options.key)
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN as error:
         print(f"✗ 无法读取 cannot be read: {options.bag}: {error}")
         return 1
     for fault in check.faults:
         print(f"✗ {fault}")
-    print(f"录音 recordings: {check.recordings}　文件 files: {len(check.found)}　台账记录 ledger rows: {check.rows}")
+    print(
+        f"录音 recordings: {check.recordings}　其他凭证 papers: {check.papers}　文件 files: {len(check.found)}　"
+        f"台账记录 ledger rows: {check.rows}"
+    )
     if check.faults:
         print(f"不成立：{len(check.faults)} 处问题。The bag does NOT hold: {len(check.faults)} faults.")
         return 1

@@ -6,12 +6,16 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
 from core.note import SigningKey
 from retention.handover import verify_handover
+from retention.handover.zipping import zip_bag
 from tests.bags import Made, make_bag, seal_again, verify
 from tests.web import CITIZEN, DIALOGUE, ORDER
 
@@ -64,17 +68,54 @@ def test_the_librarys_own_command_validates(made: Made, bag: Path) -> None:
     assert subprocess.run([*command, bag], timeout=60, capture_output=True).returncode != 0
 
 
+def changed(content: bytes) -> Iterator[bytes]:
+    """Every way in which this test alters a file: one bit of the first, the last and octets between; an octet less,
+    an octet more."""
+    for place in sorted({0, len(content) // 3, len(content) // 2, len(content) - 2, len(content) - 1}):
+        for bit in (1, 0x20):
+            if 0 <= place < len(content):
+                yield content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
+    yield from (content[:-1], content + b"\n", b"")
+
+
 def test_one_byte_of_any_file(made: Made, bag: Path) -> None:
-    for name in files(bag):
+    names = files(bag)
+    for kind in (
+        "imports/",
+        "reports/",
+        "certificates/",
+        "recordings/",
+        "work-orders",
+        "ledger/heads",
+        "ledger/leaves",
+    ):
+        assert any(name.startswith(f"data/{kind}") for name in names), kind
+    for name in names:
         path = bag / name
         content = path.read_bytes()
-        for place in {0, len(content) // 2, len(content) - 1}:
-            for bit in (1, 0x20):
-                path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
-                assert name in faults(bag, made), (name, place, bit)
-        path.write_bytes(content[:-1])
-        assert name in faults(bag, made), name
+        assert content, name
+        for altered in changed(content):
+            path.write_bytes(altered)
+            assert name in faults(bag, made), (name, len(altered))
         path.write_bytes(content)
+    assert not faults(bag, made)
+
+
+def test_any_two_files_swapped(made: Made, bag: Path) -> None:
+    """Each with its neighbour in the order of names, and files of one kind with each other."""
+    names = files(bag)
+    pairs = list(pairwise(names))
+    pairs += [pair for pair in combinations(names, 2) if pair[0].rpartition("/")[2] == pair[1].rpartition("/")[2]]
+    for one, other in pairs:
+        first, second = (bag / one).read_bytes(), (bag / other).read_bytes()
+        if first == second:
+            continue
+        (bag / one).write_bytes(second)
+        (bag / other).write_bytes(first)
+        found = faults(bag, made)
+        assert "handover bag" in found or (one in found and other in found), (one, other)
+        (bag / one).write_bytes(first)
+        (bag / other).write_bytes(second)
     assert not faults(bag, made)
 
 
@@ -120,6 +161,119 @@ def test_swapped_documents_by_somebody_who_can_sign(made: Made, bag: Path, name:
     (target / name).write_bytes(source)
     seal_again(bag, made.key)
     assert f"{target.name}/{name}" in faults(bag, made)
+
+
+def papers(bag: Path) -> list[Path]:
+    return sorted(
+        path for kind in ("imports", "reports", "certificates") for path in (bag / "data" / kind).rglob("*.*")
+    )
+
+
+def test_papers_are_listed_and_proved(made: Made) -> None:
+    suffixes = {(path.relative_to(made.bag).parts[1], path.suffix) for path in papers(made.bag)}
+    assert suffixes == {
+        ("imports", ".csv"),
+        ("reports", ".docx"),
+        ("reports", ".html"),
+        ("reports", ".json"),
+        ("certificates", ".json"),
+    }
+    page = (made.bag / "data/papers.html").read_text()
+    for path in papers(made.bag):
+        assert f'href="{path.relative_to(made.bag / "data")}"' in page
+    assert "papers.html" in (made.bag / "data/index.html").read_text()
+    [report] = (made.bag / "data/reports").rglob("*.docx")
+    assert zipfile.ZipFile(report).testzip() is None
+    status, said = verify(made.bag, made.key.verifier)
+    assert (status, "papers: 5" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_paper_altered_added_or_left_out_by_somebody_who_can_sign(made: Made, bag: Path, place: int) -> None:
+    paper = papers(bag)[place]
+    name, content = paper.relative_to(bag).as_posix(), paper.read_bytes()
+    paper.write_bytes(content[:-1] + b"?")
+    seal_again(bag, made.key)
+    assert name in faults(bag, made)
+    paper.unlink()
+    seal_again(bag, made.key)
+    assert name in faults(bag, made)
+    paper.write_bytes(content)
+    added = paper.with_name("added" + paper.suffix)
+    added.write_bytes(content)
+    seal_again(bag, made.key)
+    found = faults(bag, made)
+    assert added.relative_to(bag).as_posix() in found
+    assert name not in found
+
+
+def test_a_paper_left_out_with_its_proof_by_somebody_who_can_sign(made: Made, bag: Path) -> None:
+    """The whole log is in a bag of everything, and it names what there should be."""
+    paper = next((bag / "data/certificates").rglob("*.json"))
+    paper.unlink()
+    proofs = bag / "data/ledger/papers.jsonl"
+    lines = [line for line in proofs.read_text().splitlines(keepends=True) if paper.name not in line]
+    proofs.write_text("".join(lines))
+    seal_again(bag, made.key)
+    assert paper.relative_to(bag).as_posix() in faults(bag, made)
+    proofs.unlink()
+    seal_again(bag, made.key)
+    assert "papers.jsonl" in faults(bag, made)
+
+
+@pytest.mark.parametrize("alteration", ["stray bits", "line end", "no padding", "another alphabet"])
+def test_base64_has_one_encoding(alteration: str) -> None:
+    digest = bytes(range(224, 256))
+    text = base64.b64encode(digest).decode()
+    assert verify_handover.decode(text) == digest
+    other = {
+        "stray bits": text[:-2] + chr(ord(text[-2]) + 1) + "=",
+        "line end": text + "\n",
+        "no padding": text.rstrip("="),
+        "another alphabet": base64.urlsafe_b64encode(digest).decode(),
+    }[alteration]
+    assert other != text
+    assert verify_handover.decode(other) == b""
+
+
+@pytest.mark.parametrize("name", ["data/ledger/consistency.json", "proof.json", "data/ledger/papers.jsonl"])
+def test_a_proof_in_another_encoding_by_somebody_who_can_sign(made: Made, bag: Path, name: str) -> None:
+    """The same hashes, written with stray bits at the end of their base64: not the bytes that were proved."""
+    path = bag / name if name.startswith("data/") else recordings(bag)[0] / name
+    lines = path.read_text().splitlines()
+    proof = json.loads(lines[0] if name.endswith("l") else path.read_text())
+    steps = proof.get("steps") or proof.get("entries") or [proof]
+    first = steps[0]["path"][0]
+    steps[0]["path"][0] = first[:-2] + chr(ord(first[-2]) + 1) + "="
+    assert base64.b64decode(first) == base64.b64decode(steps[0]["path"][0])
+    path.write_text("\n".join([json.dumps(proof), *lines[1:]]) if name.endswith("l") else json.dumps(proof))
+    seal_again(bag, made.key)
+    assert path.relative_to(bag).as_posix() in faults(bag, made)
+
+
+def test_a_zip_file_with_two_files_of_one_name(made: Made, tmp_path: Path) -> None:
+    zipped = tmp_path / "bag.zip"
+    zip_bag(made.bag, zipped)
+    assert verify(zipped, made.key.verifier)[0] == 0
+    with zipfile.ZipFile(zipped, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("bag/README.txt", archive.read("bag/README.txt"))
+    status, said = verify(zipped, made.key.verifier)
+    assert (status, "README.txt" in said) == (1, True), said
+
+
+def test_a_changed_byte_inside_a_zip_file_names_the_file(made: Made, tmp_path: Path) -> None:
+    zipped = tmp_path / "bag.zip"
+    zip_bag(made.bag, zipped)
+    whole = zipped.read_bytes()
+    with zipfile.ZipFile(zipped) as archive:
+        entries = [info for info in archive.infolist() if info.compress_size]
+        places = {info.filename: info.header_offset + 30 + len(info.filename.encode()) + 20 for info in entries}
+    for info in entries:
+        at = places[info.filename] + info.compress_size // 2
+        zipped.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        found = verify_handover.check_bag(zipped, str(made.key.verifier)).faults
+        name = info.filename.partition("/")[2]
+        assert any(name in fault or "handover bag" in fault for fault in found), name
 
 
 def test_another_key(made: Made, bag: Path) -> None:
