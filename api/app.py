@@ -4,15 +4,19 @@ from importlib.metadata import version
 
 from aiohttp import web
 
+import api.pages.account
+import api.pages.admin
 import api.pages.login
 import api.pages.look
 import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
+import api.pages.reveal
 import api.pages.review
 import api.pages.start
 import api.pages.status
+import api.routes.accounts
 import api.routes.calls
 import api.routes.corrections
 import api.routes.disposals
@@ -22,8 +26,10 @@ import api.routes.holds
 import api.routes.nights
 import api.routes.operations
 import api.routes.orders
+import api.routes.own
 import api.routes.recordings
 import api.routes.reports
+import api.routes.reveal
 import api.routes.review
 import api.routes.session
 from api import assets, middleware
@@ -44,6 +50,9 @@ LARGEST_UPLOAD = 64 * 1024 * 1024
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
+    *api.routes.accounts.ENDPOINTS,
+    *api.routes.own.ENDPOINTS,
+    *api.routes.reveal.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
     *api.routes.review.ENDPOINTS,
@@ -59,6 +68,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.login.ENDPOINTS,
     *api.pages.look.ENDPOINTS,
     *api.pages.start.ENDPOINTS,
+    *api.pages.account.ENDPOINTS,
+    *api.pages.admin.ENDPOINTS,
+    # Before the orders, whose numbers may hold slashes.
+    *api.pages.reveal.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.review.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,

@@ -30,6 +30,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "tokens.own": _EVERYONE,
     "accounts.see": frozenset({SECURITY, AUDIT}),
     "accounts.manage": frozenset({SECURITY}),
+    "settings.see": frozenset({SYSTEM, SECURITY, AUDIT}),
     "recordings.see": _LISTENERS,
     "audio.hear": _LISTENERS,
     "transcripts.see": _LISTENERS,

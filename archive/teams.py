@@ -42,7 +42,7 @@ class AgentNumber(Base):
 async def add_team(session: AsyncSession, name: str, *, by: str, now: datetime) -> None:
     """Found a team; ``Conflict`` when there is one of this name."""
     if await session.get(Team, name) is not None:
-        raise Conflict("there is a team of this name already", team=name)
+        raise Conflict("已有同名班组 / there is a team of this name already", team=name)
     session.add(Team(name=name, created_at=now))
     await ledger.append(session, ledger.Entry("team added", by, name, {}), now)
 
@@ -55,7 +55,7 @@ async def teams(session: AsyncSession) -> Sequence[str]:
 async def require_team(session: AsyncSession, name: str) -> None:
     """``NotFound`` unless there is this team; the team without a name is always there."""
     if name != NO_TEAM and await session.get(Team, name) is None:
-        raise NotFound("no such team", team=name, remedy="add the team first")
+        raise NotFound("没有这个班组 / no such team", team=name, remedy="add the team first")
 
 
 async def assign(

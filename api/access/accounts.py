@@ -66,13 +66,13 @@ async def create_user(
     hashed = await passwords.hashed(password)
     async with database.write() as session:
         if await session.get(UserRow, name) is not None:
-            raise Conflict("there is a user of this name already", user=name)
+            raise Conflict("已有同名账号 / there is an account of this name already", user=name)
         await require_team(session, team)
         row = UserRow(
             name=name, role=role, team=team, password_hash=hashed, active=True, created_at=now, must_change=must_change
         )
         session.add(row)
-        await _record(session, "account added", by, name, {"role": role, "team": team}, now)
+        await record(session, "account added", by, name, {"role": role, "team": team}, now)
     return User(name, role, team)
 
 
@@ -96,7 +96,7 @@ async def account(session: AsyncSession, name: str) -> UserRow:
     """The account, locked until the transaction ends; ``NotFound`` otherwise."""
     row = await session.get(UserRow, name, with_for_update=True)
     if row is None:
-        raise NotFound("no such account", account=name)
+        raise NotFound("没有这个账号 / no such account", account=name)
     return row
 
 
@@ -104,39 +104,39 @@ async def set_role(session: AsyncSession, name: str, role: str, *, by: str, now:
     """Give another role; all of the account's sessions end, because they were opened with the old one."""
     _check_role(role)
     row = await account(session, name)
-    _not_oneself(name, by)
+    not_oneself(name, by)
     if row.role == role:
         return
     if row.role == SECURITY:
         await _require_another(session, name)
     before, row.role = row.role, role
     await end_sessions(session, name)
-    await _record(session, "role changed", by, name, {"from": before, "to": role}, now)
+    await record(session, "role changed", by, name, {"from": before, "to": role}, now)
 
 
 async def set_active(session: AsyncSession, name: str, active: bool, *, by: str, now: datetime) -> None:
     """Switch an account on or off; off ends its sessions at once."""
     row = await account(session, name)
-    _not_oneself(name, by)
+    not_oneself(name, by)
     if row.active == active:
         return
     if not active and row.role == SECURITY:
         await _require_another(session, name)
     row.active = active
     await end_sessions(session, name)
-    await _record(session, "account switched on" if active else "account switched off", by, name, {}, now)
+    await record(session, "account switched on" if active else "account switched off", by, name, {}, now)
 
 
 async def set_team(session: AsyncSession, name: str, team: str, *, by: str, now: datetime) -> None:
     """Move an account, and the numbers it holds, to a team from now on; what was recorded before stays where it was."""
     row = await account(session, name)
-    _not_oneself(name, by)
+    not_oneself(name, by)
     await require_team(session, team)
     if row.team == team:
         return
     before, row.team = row.team, team
     await end_sessions(session, name)
-    await _record(session, "team changed", by, name, {"from": before, "to": team}, now)
+    await record(session, "team changed", by, name, {"from": before, "to": team}, now)
     for each in await numbers_held(session, now):
         if each.holder == name:
             await assign(session, each.number, team=team, holder=name, since=now, by=by, now=now)
@@ -149,19 +149,19 @@ async def give_number(
     if holder:
         row = await account(session, holder)
         if row.team != team:
-            raise Conflict("the holder is in another team", account=holder, team=row.team or "none")
+            raise Conflict("使用人在另一个班组 / the holder is in another team", account=holder, team=row.team)
     return await assign(session, number, team=team, holder=holder, since=since, by=by, now=now)
 
 
 async def set_oidc_name(session: AsyncSession, name: str, oidc_name: str, *, by: str, now: datetime) -> None:
     """Say how the provider names this account; ``Conflict`` where another account has that name."""
     row = await account(session, name)
-    _not_oneself(name, by)
+    not_oneself(name, by)
     taken = await session.scalar(select(UserRow.name).where(UserRow.oidc_name == oidc_name, UserRow.name != name))
     if oidc_name and taken is not None:
-        raise Conflict("another account has this name at the provider", account=taken)
+        raise Conflict("另一个账号已用这个统一认证名称 / another account has this name at the provider", account=taken)
     row.oidc_name = oidc_name
-    await _record(session, "provider name set", by, name, {}, now)
+    await record(session, "provider name set", by, name, {}, now)
 
 
 async def set_password(
@@ -175,33 +175,35 @@ async def set_password(
         row.password_hash, row.must_change = hashed, must_change
         await end_sessions(session, name)
         kind = "password changed" if by == name else "password reset"
-        await _record(session, kind, by, name, {}, now)
+        await record(session, kind, by, name, {}, now)
 
 
 def _check_name(name: str) -> None:
     """Names stand in logs, ledger and addresses: letters and digits of any script, and ``. _ - @``."""
     if not 1 <= len(name) <= 60 or not all(each.isalnum() or each in "._-@" for each in name):
-        raise Refused("an account's name is letters, digits and . _ - @", found_characters=len(name))
+        raise Refused("用户名只能用文字、数字和 . _ - @ / a name is letters, digits and . _ - @")
 
 
 def _check_role(role: str) -> None:
     if role not in ROLES:
-        raise Refused("no such role", role=role, expected=" | ".join(ROLES))
+        raise Refused("没有这个角色 / no such role", role=role, expected=" | ".join(ROLES))
 
 
-def _not_oneself(name: str, by: str) -> None:
+def not_oneself(name: str, by: str) -> None:
+    """``Refused`` where somebody changes the own rights, or takes the own secrets off past the checks of his page."""
     if name == by:
-        raise Refused("nobody changes the own rights", account=name, remedy="another security administrator can")
+        raise Refused("不能更改自己的权限，请由另一位安全管理员操作 / another security administrator has to do that")
 
 
 async def _require_another(session: AsyncSession, name: str) -> None:
     others = select(UserRow.name).where(UserRow.role == SECURITY, UserRow.active, UserRow.name != name)
     # Locked, so that two who remove each other at once do not both succeed.
     if not (await session.scalars(others.with_for_update())).all():
-        raise Refused("this is the last security administrator", account=name, remedy="make another one first")
+        raise Refused("这是最后一位安全管理员，请先新增一位 / the last security administrator: add another one first")
 
 
-async def _record(
+async def record(
     session: AsyncSession, kind: str, by: str, subject: str, facts: Mapping[str, object], now: datetime
 ) -> None:
+    """A row of the ledger about an account."""
     await ledger.append(session, ledger.Entry(kind, by, subject, facts), now)

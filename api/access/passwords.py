@@ -25,14 +25,14 @@ _COMMON = frozenset(
 def check(password: str, *names: str) -> None:
     """``Refused`` for a password that is too short, too long, common, one repeated character, or holds a name."""
     if len(password) < SHORTEST:
-        raise Refused("the password is too short", expected=f"at least {SHORTEST} characters")
+        raise Refused(f"密码太短，至少 {SHORTEST} 个字符 / the password is too short: at least {SHORTEST} characters")
     if len(password) > LONGEST:
-        raise Refused("the password is too long", expected=f"at most {LONGEST} characters")
+        raise Refused(f"密码太长，最多 {LONGEST} 个字符 / the password is too long: at most {LONGEST} characters")
     plain = password.casefold()
     if plain in _COMMON or len(set(plain)) < 4:
-        raise Refused("the password is one that is guessed first", remedy="use several words, or a random one")
+        raise Refused("这个密码太常见，请用几个词连成一句 / this password is guessed first: use several words")
     if any(len(name) >= 2 and name.casefold() in plain for name in names):
-        raise Refused("the password holds the account's name", remedy="use several words, or a random one")
+        raise Refused("密码里不能有用户名 / the password holds the account's name")
 
 
 def generate() -> str:

@@ -28,6 +28,7 @@ STEP_SECONDS = 30
 # Clocks of telephones differ: one step before and after is taken too.
 DRIFT_STEPS = 1
 RECOVERY_CODES = 10
+SECRET_LENGTH, SECRET_LETTERS = 32, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class RecoveryCode(Base):
@@ -44,6 +45,11 @@ class RecoveryCode(Base):
 def new_factor() -> str:
     """A fresh shared secret, base32."""
     return pyotp.random_base32()
+
+
+def is_secret(text: str) -> bool:
+    """Whether ``new_factor`` could have made it: a browser brings it back."""
+    return len(text) == SECRET_LENGTH and all(each in SECRET_LETTERS for each in text)
 
 
 def address(secret: str, name: str, issuer: str) -> str:
@@ -71,10 +77,10 @@ async def enrol(session: AsyncSession, name: str, secret: str, code: str, *, now
     """Set the second factor, once a code shows that the telephone has it; returns the recovery codes, shown once."""
     row = await account(session, name)
     if row.totp_secret:
-        raise Conflict("there is a second factor already", account=name, remedy="remove it first")
+        raise Conflict("已经设置了第二验证 / there is a second factor already", account=name)
     step = matching_step(secret, code, now, after=0)
     if step is None:
-        raise Refused("the code is not the one of now", remedy="check the telephone's clock, and try the next code")
+        raise Refused("验证码不对，请核对手机时间后输入下一个 / the code is wrong: check the clock, try the next one")
     row.totp_secret, row.totp_last_step = secret, step
     await ledger.append(session, ledger.Entry("second factor set", name, name, {}), now)
     return await renew_recovery_codes(session, name, now=now)
@@ -107,7 +113,7 @@ async def remove(session: AsyncSession, name: str, *, by: str, now: datetime) ->
     """Take the second factor off an account; ``NotFound`` when it has none."""
     row = await account(session, name)
     if not row.totp_secret:
-        raise NotFound("there is no second factor", account=name)
+        raise NotFound("没有设置第二验证 / there is no second factor", account=name)
     row.totp_secret = ""
     await session.execute(delete(RecoveryCode).where(RecoveryCode.user == name))
     await ledger.append(session, ledger.Entry("second factor removed", by, name, {}), now)

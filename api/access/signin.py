@@ -79,6 +79,23 @@ async def log_in(
         return await _entered(session, attempt, rules, user.name, client, "password", now)
 
 
+async def confirm(
+    database: Database, checks: PasswordChecks, attempt: Attempt, password: str, *, now: datetime
+) -> bool | Locked:
+    """Whether somebody who is logged in knows the own password; wrong ones count as attempts to log in."""
+    async with database.write() as session:
+        charged = await attempts.charge(session, attempt, now)
+    if charged.wait > timedelta(0):
+        return Locked(charged.wait)
+    right = await verify(database, checks, attempt.name, password) is not None
+    async with database.write() as session:
+        if right:
+            await attempts.succeeded(session, attempt)
+        else:
+            await _failed(session, attempt, "password", charged.last, now)
+    return right
+
+
 async def log_in_by_provider(
     database: Database, rules: Rules, oidc_name: str, client: Client, *, now: datetime
 ) -> Login | None:

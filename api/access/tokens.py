@@ -52,9 +52,9 @@ async def make_token(
     """Make one and return it with its secret, which is never shown again; ``Refused`` for what may not be handed on."""
     beyond = sorted(set(scopes) - set(scopes_of(user)))
     if beyond or not scopes:
-        raise Refused("a token holds some of its owner's permissions", refused=", ".join(beyond) or "none chosen")
+        raise Refused("令牌只能有本人的部分权限 / a token holds some of its owner's permissions", refused=beyond)
     if not timedelta(0) < lasts <= LONGEST:
-        raise Refused("a token lasts a year at most", expected=f"1 to {LONGEST.days} days")
+        raise Refused("令牌最长有效一年 / a token lasts a year at most", expected=f"1 to {LONGEST.days} days")
     secret = new_secret(PREFIX)
     row = TokenRow(
         id=new_id(now),
@@ -88,10 +88,17 @@ async def tokens_of(session: AsyncSession, user: str | None = None) -> Sequence[
     return list(await session.scalars(query.where(TokenRow.user == user) if user is not None else query))
 
 
+async def revoke_all(session: AsyncSession, user: str, *, by: str, now: datetime) -> None:
+    """Revoke every token of an account."""
+    for row in await tokens_of(session, user):
+        if row.revoked_at is None:
+            await revoke(session, row.id, of=user, by=by, now=now)
+
+
 async def revoke(session: AsyncSession, identifier: UUID, *, of: str | None, by: str, now: datetime) -> None:
     """Revoke a token (``of`` an account, where only that one's may be revoked); ``NotFound`` for one that is none."""
     row = await session.get(TokenRow, identifier, with_for_update=True)
     if row is None or row.revoked_at is not None or (of is not None and row.user != of):
-        raise NotFound("no such token in force", token=identifier)
+        raise NotFound("没有这个有效的令牌 / no such token in force", token=identifier)
     row.revoked_at = now
     await ledger.append(session, ledger.Entry("token revoked", by, row.user, {"token": str(identifier)}), now)

@@ -13,6 +13,34 @@ ROLES: Mapping[str, str] = {
     "security": "安全管理员",
     "audit": "审计管理员",
 }
+PERMISSIONS: Mapping[str, str] = {
+    "recordings.see": "查看录音列表",
+    "audio.hear": "收听录音",
+    "transcripts.see": "查看文字",
+    "recordings.search": "检索",
+    "orders.see": "查看工单",
+    "orders.import": "导入工单",
+    "links.see": "查看待关联",
+    "links.decide": "关联工单",
+    "findings.decide": "确认回访结论",
+    "reports.see": "查看报表",
+    "reports.issue": "签发报表",
+    "calls.see": "查看通话状态",
+    "calls.pause": "暂停录音",
+    "jobs.see": "查看任务",
+    "jobs.retry": "重试任务",
+    "ledger.see": "查看台账",
+    "exports.see": "查看移交",
+    "exports.make": "办理移交",
+    "holds.see": "查看保全",
+    "holds.decide": "办理保全",
+    "disposals.see": "查看处置",
+    "disposals.decide": "办理处置",
+    "policies.see": "查看保存期限",
+    "policies.set": "设定保存期限",
+    "settings.see": "查看设置",
+}
+POLICIES: Mapping[str, str] = {"retention.years": "保存年限", "retention.contract": "合同期限"}
 PARTIES: Mapping[str, str] = {"agent": "专员", "citizen": "市民", "unknown": "通话"}
 TEXT_STATES: Mapping[str, str] = {"pending": "转写中", "done": "已转写", "failed": "转写失败"}
 CALL_STATES: Mapping[str, str] = {"signalled": "通话中或待封存", "sealed": "已封存", "missing": "缺少录音"}
@@ -109,6 +137,23 @@ LEDGER: Mapping[str, str] = {
     "receipt sealed": "封存移交回执",
     "setting changed": "更改设置",
     "rebuilt": "由存储重建",
+    "account added": "新增账号",
+    "account switched on": "启用账号",
+    "account switched off": "停用账号",
+    "role changed": "更改角色",
+    "team changed": "更改班组",
+    "password changed": "更改密码",
+    "password reset": "重置密码",
+    "provider name set": "设定统一认证名称",
+    "second factor set": "启用第二验证",
+    "second factor removed": "取消第二验证",
+    "sessions ended": "结束全部会话",
+    "token made": "新建令牌",
+    "token revoked": "吊销令牌",
+    "logged in": "登录",
+    "login failed": "登录失败",
+    "login locked": "登录锁定",
+    "revealed": "查看完整信息",
     "team added": "新增班组",
     "number assigned": "分机划归班组",
 }
@@ -169,6 +214,7 @@ NIGHT_STEPS: Mapping[str, str] = {
     "disposals": "处置",
     "verified": "逐字节校验",
     "eligible": "到期清单",
+    "exports": "清理移交副本",
 }
 WHAT_TO_DO: Mapping[int, str] = {
     400: "网址或表单里有一项不符合要求。请返回上一页改正后再试。",
