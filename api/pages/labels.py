@@ -96,7 +96,7 @@ LEDGER: Mapping[str, str] = {
     "share made": "建立分享链接",
     "share revoked": "停用分享链接",
     "share opened": "打开分享链接",
-    "share heard": "经分享链接收听",
+    "evidence taken": "取走证据",
     "read": "查阅",
     "exported": "导出",
     "linked": "关联工单",
