@@ -63,6 +63,7 @@ IN_CHINESE: Mapping[str, str] = {
     "a ledger row is missing": "台账缺行",
     "a ledger row was altered": "台账行被改动",
     "a ledger row's columns disagree with its leaf": "台账行各栏与原文不符",
+    "a ledger row cannot be read": "台账行无法读取",
     "the ledger was cut short": "台账被截短",
     "the ledger's inner hashes do not fit its rows": "台账内部散列与各行不符",
 }

@@ -175,8 +175,11 @@ async def check(session: AsyncSession) -> Frontier:
 
 def _compare_columns(row: LedgerRow) -> None:
     """The columns beside the leaf serve queries; they must say what the leaf says."""
-    leaf = json.loads(row.leaf)
-    said = (leaf["seq"], leaf["kind"], leaf["actor"], leaf["subject"], leaf["at"])
+    try:
+        leaf = json.loads(row.leaf)
+        said = (leaf["seq"], leaf["kind"], leaf["actor"], leaf["subject"], leaf["at"])
+    except (ValueError, KeyError, TypeError):
+        raise Damaged("a ledger row cannot be read", seq=row.seq) from None
     shown = (row.seq, row.kind, row.actor, row.subject, row.at.isoformat(timespec="microseconds"))
     if said != shown:
         raise Damaged("a ledger row's columns disagree with its leaf", seq=row.seq)

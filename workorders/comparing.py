@@ -87,7 +87,8 @@ def _sealed_links(events: Iterable[Event]) -> dict[str, _Sealed]:
 
 async def compare_findings(session: AsyncSession, page: Sequence[History]) -> list[Fault]:
     """Every answer is the last that the ledger tells of, and its sentence was spoken."""
-    rows = await session.scalars(select(Finding).where(Finding.recording_id.in_(_ids(page))))
+    query = select(Finding).where(Finding.recording_id.in_(_ids(page))).order_by(Finding.question)
+    rows = await session.scalars(query)
     shown = defaultdict[UUID, dict[str, Finding]](dict)
     for row in rows:
         shown[row.recording_id][row.question] = row

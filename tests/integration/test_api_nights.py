@@ -7,7 +7,7 @@ from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
 from core.settings import Settings
 from service.night import run_night
-from tests.integration.test_attacks import change_byte
+from tests.tampering import change_byte
 from tests.web import serving
 
 

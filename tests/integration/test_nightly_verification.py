@@ -22,8 +22,8 @@ from retention.nightly import run_nightly
 from service.night import run_night
 from service.verification import verify
 from tests.integration.kept import SETTINGS, House, MovableClock, open_house
-from tests.integration.test_attacks import change_byte
 from tests.integration.test_nightly import everything
+from tests.tampering import change_byte
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 DAY = timedelta(days=1)

@@ -446,7 +446,7 @@ async def test_without_leaves_the_objects_do(house: House, tmp_path: Path) -> No
         assert row.held == was["held"]
     async with archive.database.read() as session:
         rows = (await session.scalars(select(LedgerRow).where(LedgerRow.subject == str(known["two"])))).all()
-        assert {row.kind for row in rows} == {"rebuilt"}
+        assert {row.kind for row in rows} == {"rebuilt", "suggested"}
         named = [item["key"] for row in rows for item in json.loads(row.leaf)["facts"].get("objects", ())]
     assert any(key.endswith("audio.flac") for key in named)
     assert sum(key.startswith("work-orders/") for key in named) == 2
