@@ -1,5 +1,6 @@
 """The catalogue's tables: signalled calls, sealed recordings, their objects, and the turns of their transcripts."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, UtcDateTime
+from core.telephone import person_of
 
 # A call's way: signalled ─▶ sealed, or signalled ─▶ missing (found by the nightly reconciliation), missing ─▶ sealed.
 SIGNALLED, SEALED, MISSING = "signalled", "sealed", "missing"
@@ -34,6 +36,11 @@ class Call(Base):
     note: Mapped[str] = mapped_column(Text, default="")
 
 
+def _party(column: str) -> Callable[[Any], str]:
+    """Written with the row: who the number in ``column`` stands for."""
+    return lambda context: person_of(context.get_current_parameters().get(column) or "")
+
+
 class Recording(Base):
     """A sealed recording.  ``work_order`` is the number that came with the call, if any; links are in workorders."""
 
@@ -43,6 +50,9 @@ class Recording(Base):
         Index("ix_recordings_citizen", "citizen_number", "started_at"),
         Index("ix_recordings_agent", "agent_number", "started_at"),
         Index("ix_recordings_team", "team", "started_at"),
+        # Cases hold persons, in whichever of its forms a number was signalled.
+        Index("ix_recordings_citizen_person", "citizen_person"),
+        Index("ix_recordings_agent_person", "agent_person"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -56,6 +66,9 @@ class Recording(Base):
     team: Mapped[str] = mapped_column(String(60), default="", server_default="")
     citizen_number: Mapped[str] = mapped_column(String(64), default="")
     citizen_name: Mapped[str] = mapped_column(String(120), default="")
+    # The two numbers as they are compared.
+    agent_person: Mapped[str] = mapped_column(String(64), default=_party("agent_number"), server_default="")
+    citizen_person: Mapped[str] = mapped_column(String(64), default=_party("citizen_number"), server_default="")
     work_order: Mapped[str] = mapped_column(String(64), default="", index=True)
     interrupted: Mapped[bool] = mapped_column(default=False)
     flags: Mapped[list[str]] = mapped_column(JSON)

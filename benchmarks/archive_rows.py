@@ -98,7 +98,8 @@ def _recording(began: datetime, parties: dict[str, str]) -> dict[str, Any]:
     ended = began + timedelta(seconds=90)
     return {
         "id": identifier, "sip_call_id": f"{identifier}@gateway.test", "started_at": began, "ended_at": ended,
-        **parties, "duration_ms": 90_000, "citizen_name": "测试市民", "flags": "[]", "facts": FACTS, "sealed_at": ended,
+        **parties, "agent_person": parties["agent_number"], "citizen_person": parties["citizen_number"],
+        "duration_ms": 90_000, "citizen_name": "测试市民", "flags": "[]", "facts": FACTS, "sealed_at": ended,
         "text_state": "done", "text_version": 1, "text_final_at": ended, "text_confidence": 0.9, "interrupted": False,
         "held": False, "life": "kept",
         "retain_until": keep_until(RULE, ended),

@@ -41,8 +41,10 @@ STAYING: Mapping[type[Base], Stays] = {
         "the tombstone itself: when it was, and when and on whose decision it went",
         {
             "citizen_number": "",
+            "citizen_person": "",
             "citizen_name": "",
             "agent_number": "",
+            "agent_person": "",
             "agent_name": "",
             "facts": {},
             "text_error": "",

@@ -11,17 +11,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, and_, or_, select, union_all
 
 from archive.catalogue import Recording
 from core.errors import Refused
+from core.telephone import person_of
 from retention.rule import midnight_after
-from workorders.cells import normal_telephone
 from workorders.orders import Link
-
-# What people write between the digits of a number, which a number in the catalogue may still hold.
-_BETWEEN = (" ", "-", "(", ")", ".")
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Scope:
         """JSON values; persons as they are compared."""
         return {
             "orders": [each.strip() for each in self.orders],
-            "persons": [_person(each) for each in self.persons],
+            "persons": [person_of(each) for each in self.persons],
             "first": self.first.isoformat() if self.first else "",
             "last": self.last.isoformat() if self.last else "",
             "recordings": [str(each) for each in self.recordings],
@@ -67,18 +63,23 @@ class Scope:
 
     def condition(self, timezone: ZoneInfo) -> ColumnElement[bool]:
         """As SQL: never less than the scope; ``confirms`` says of each row whether it is in it."""
-        narrowing = []
+        narrowing: list[ColumnElement[bool]] = []
         if self.orders:
-            linked = exists().where(Link.recording_id == Recording.id, Link.work_order.in_(self.orders))
-            narrowing.append(or_(linked, Recording.work_order.in_(self.orders)))
+            linked = select(Link.recording_id).where(Link.work_order.in_(self.orders))
+            signalled = select(Recording.id).where(Recording.work_order.in_(self.orders))
+            narrowing.append(Recording.id.in_(union_all(linked, signalled)))
         if self.persons:
-            narrowing.append(or_(*(_ends_like(one, each) for each in self.persons for one in _PARTIES)))
+            people = _people(self.persons)
+            narrowing.append(or_(Recording.citizen_person.in_(people), Recording.agent_person.in_(people)))
         if self.first:
             narrowing.append(Recording.started_at >= _midnight(self.first, timezone))
         if self.last:
             narrowing.append(Recording.started_at < midnight_after(self.last, timezone))
-        listed = Recording.id.in_(self.recordings) if self.recordings else false()
-        return or_(and_(*narrowing), listed) if narrowing else listed
+        listed = Recording.id.in_(self.recordings)
+        if not narrowing or not self.recordings:
+            return and_(*narrowing) if narrowing else listed
+        # Each by its own index.
+        return Recording.id.in_(union_all(*(select(Recording.id).where(each) for each in (and_(*narrowing), listed))))
 
     def confirms(self, recording_id: UUID, numbers: Iterable[str]) -> bool:
         """Of a recording that ``condition`` found: whether the numbers of its parties really are the persons'."""
@@ -87,25 +88,8 @@ class Scope:
         return bool(_people(numbers) & _people(self.persons))
 
 
-_PARTIES = (Recording.citizen_number, Recording.agent_number)
-
-
-def _person(number: str) -> str:
-    """A number as it is compared; an extension too short to be a telephone number as it is."""
-    return normal_telephone(number) or number.strip()
-
-
 def _people(numbers: Iterable[str]) -> set[str]:
-    return {_person(each) for each in numbers} - {""}
-
-
-def _ends_like(column: InstrumentedAttribute[str], person: str) -> ColumnElement[bool]:
-    bare: Any = column
-    for character in _BETWEEN:
-        bare = func.replace(bare, character, "")
-    # A land line loses its 0 behind a country code.
-    ends: ColumnElement[bool] = bare.endswith(_person(person).lstrip("0"), autoescape=True)
-    return ends
+    return {person_of(each) for each in numbers} - {""}
 
 
 def _midnight(day: date, timezone: ZoneInfo) -> datetime:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from openpyxl.utils.datetime import from_excel
 
+from core.telephone import normal_telephone
 from workorders.reading import Cell
 
 # Spreadsheet programs keep 15 significant digits; what was typed beyond them is gone (and 2⁵³ is not far away).
@@ -22,7 +23,6 @@ _COMPACT = re.compile(
 _YEARS = range(1990, 2101)
 # Days since 1899-12-30 of the years above: a date whose cell lost its format.
 _SERIALS = range(32874, 73416)
-_SHORTEST_TELEPHONE = 5
 
 
 def text_of(cell: Cell) -> str:
@@ -70,23 +70,6 @@ def telephone_of(cell: Cell) -> str:
     if isinstance(cell, int | float) and re.fullmatch(r"(?!1[3-9]\d{9}$)\d{10,11}", first):
         first = "0" + first  # a land line stored as a value has lost the 0 of its area code
     return normal_telephone(first)
-
-
-def normal_telephone(number: str) -> str:
-    """A telephone as it is compared: digits only, no country code, no 0 before a mobile number.
-
-    ``+86 138-0000-0101``, ``013800000101`` and ``13800000101`` are one number.
-    """
-    digits = re.sub(r"\D", "", number)
-    if number.strip().startswith("+86") or digits.startswith("0086"):
-        digits = digits.removeprefix("00").removeprefix("86")
-        # Behind a country code a land line loses the 0 of its area code.
-        digits = digits if re.match(r"1[3-9]\d{9}$|0", digits) else "0" + digits
-    elif re.fullmatch(r"861[3-9]\d{9}", digits):
-        digits = digits[2:]
-    if re.fullmatch(r"01[3-9]\d{9}", digits):
-        digits = digits[1:]
-    return digits if len(digits) >= _SHORTEST_TELEPHONE else ""
 
 
 def moment_of(cell: Cell, zone: ZoneInfo) -> datetime | None:

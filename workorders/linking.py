@@ -21,7 +21,7 @@ from archive.seal import seal_object
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.ledger import Entry
-from workorders.cells import normal_telephone
+from core.telephone import normal_telephone
 from workorders.orders import BY_PERSON, BY_SIGNAL, BY_TELEPHONE, Link, LinkQuestion, WorkOrder, lock_orders
 
 FORMAT = "huiyin-link/1"

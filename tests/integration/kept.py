@@ -45,6 +45,7 @@ class House:
         text: bool = True,
         retain_until: datetime | None = None,
         work_order: str = "",
+        citizen_number: str = "13800000000",
     ) -> Recording:
         """A sealed recording of one minute, with its transcript."""
         began = started_at or self.clock.now - timedelta(minutes=10)
@@ -56,7 +57,7 @@ class House:
             duration_ms=60_000,
             agent_number="8001",
             agent_name="回访员甲",
-            citizen_number="13800000000",
+            citizen_number=citizen_number,
             citizen_name="测试市民",
             work_order=work_order,
             interrupted=False,

@@ -112,14 +112,14 @@ async def test_a_version_that_the_catalogue_does_not_know_is_held_too(house: Hou
         (Scope(persons=(PERSON,), first=DAY), "a"),
         (Scope(persons=(PERSON,), orders=("G-1",)), "a"),
         (Scope(persons=("3800000000",)), ""),
+        (Scope(persons=("10 1234 5678",)), ""),
     ],
 )
 async def test_what_a_scope_covers(house: House, scope: Scope, expected: str) -> None:
     a = await house.seal(text=False, work_order="G-1")
-    b = await house.seal(text=False, started_at=NOON - timedelta(days=3), work_order="G-1")
+    earlier, number = NOON - timedelta(days=3), "+86 (10) 1234-5678"
+    b = await house.seal(text=False, started_at=earlier, work_order="G-1", citizen_number=number)
     c = await house.seal(text=False, started_at=NOON - timedelta(days=2))
-    async with house.archive.database.write() as session:
-        (await session.get_one(Recording, b.id)).citizen_number = "+86 (10) 1234-5678"
     case = await hold(house, scope)
     async with house.archive.database.read() as session:
         found = set(await session.scalars(select(HoldMember.recording_id).where(HoldMember.case_id == case.id)))
@@ -218,6 +218,7 @@ async def test_personal_numbers_and_words_stay_out_of_the_ledger(house: House) -
     # The store alone can tell what was held, why and by whom.
     assert sorted(document.key for document in documents) == [
         f"holds/{case.id}/placed.json",
+        f"holds/{case.id}/release-asked.json",
         f"holds/{case.id}/released.json",
     ]
     placed = next(document for document in documents if document.key.endswith("placed.json"))

@@ -2,14 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from alembic import command
+from sqlalchemy import Connection, bindparam, inspect, text
 
-from core.database import Database
+from core.database import Database, UtcDateTime
 from core.settings import Settings
-from service.migrate import METADATA, TABLE_MODULES, differences, migrate
+from service.migrate import METADATA, TABLE_MODULES, configuration, differences, migrate
 from tests.tables import import_all
 
 
@@ -27,7 +29,7 @@ async def test_head_equals_models(empty: Settings) -> None:
         assert await connection.run_sync(differences) == []
         tables = await connection.run_sync(lambda plain: inspect(plain).get_table_names())
     await database.close()
-    assert {*METADATA.tables, "turn_search"} <= set(tables)
+    assert {*METADATA.tables, "spoken"} <= set(tables)
 
 
 async def test_two_processes_migrate_at_once(empty: Settings) -> None:
@@ -35,6 +37,28 @@ async def test_two_processes_migrate_at_once(empty: Settings) -> None:
     database = Database(empty.database)
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+async def test_recordings_of_before_are_found_by_person_too(empty: Settings) -> None:
+    """Revision 0013 writes down who the numbers of every recording stand for."""
+
+    def go(connection: Connection, revision: str) -> None:
+        command.upgrade(configuration(connection), revision)
+
+    database, values = Database(empty.database), {"number": "+86 138-0000-0101", "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    columns = (
+        "sip_call_id, duration_ms, agent_name, citizen_name, work_order, interrupted, flags, facts, text_state, "
+        "text_error, text_version, held, life, started_at, ended_at, sealed_at, retain_until"
+    )
+    row = "'x', 1, '', '', '', false, '[]', '{}', 'done', '', 1, false, 'kept', :at, :at, :at, :at"
+    insert = f"INSERT INTO recordings (id, agent_number, citizen_number, {columns}) VALUES ('{'0' * 32}', '8001', :number, {row})"  # noqa: E501, S608
+    async with database.engine.connect() as connection:
+        await connection.run_sync(go, "0012")
+        await connection.execute(text(insert).bindparams(bindparam("at", type_=UtcDateTime())), values)
+        await connection.run_sync(go, "0013")
+        found = await connection.execute(text("SELECT agent_person, citizen_person FROM recordings"))
+        assert found.one() == ("8001", "13800000101")
     await database.close()
 
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from openpyxl import Workbook
 
-from workorders.cells import moment_of, normal_telephone, number_of, telephone_of, text_of
+from core.telephone import normal_telephone
+from workorders.cells import moment_of, number_of, telephone_of, text_of
 from workorders.columns import check_headers, find_headers, known_headers
 from workorders.reading import Cell, ExportRefused, Limits, Sheet, read_sheets
 from workorders.rows import split_category
