@@ -46,7 +46,7 @@ from archive.store import Version, Write
 from archive.threads import Threads
 from core.clock import Clock, utc_now
 from core.disk import sync_around
-from core.errors import Damaged, HuiyinError, Refused, Unavailable
+from core.errors import Damaged, HuiyinError, NotFound, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -257,10 +257,19 @@ class LocalStore:
     ) -> HuiyinError | None:
         try:
             place = self._place(key, version_id)
-            buried.append((self._bury(place, key, *moment), place.parent))
         except HuiyinError as error:
             return error
+        try:
+            buried.append((self._bury(place, key, *moment), place.parent))
+        except HuiyinError as error:
+            if isinstance(error, NotFound):
+                # Whoever was killed while deleting it has left its bytes.
+                shutil.rmtree(self._grave(place), ignore_errors=True)
+            return error
         return None
+
+    def _grave(self, place: Path) -> Path:
+        return self.root / "trash" / place.name.lstrip("@")
 
     def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> Path:
         """Where a version went, out of the store; ``Refused`` under a lock or a hold."""
@@ -273,7 +282,7 @@ class LocalStore:
                     seen_before=mark.isoformat(),
                     remedy=f"set the clock right; if it once stood in the future by mistake, remove {self._mark}",
                 )
-            grave = self.root / "trash" / place.name.lstrip("@")
+            grave = self._grave(place)
             place.rename(grave)
         return grave
 

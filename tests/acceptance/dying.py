@@ -32,6 +32,7 @@ from retention.execution import execute_confirmed
 from retention.holds import HoldCase, ask_release, confirm_release, place
 from retention.membership import settle_holds
 from retention.scope import Scope
+from tests.acceptance.dying_rebuild import build_again, lose_database, rebuilt
 from tests.integration.kept import NOON, SETTINGS, House, MovableClock
 from tests.tables import create_all
 from workorders.linking import link_by_person
@@ -159,7 +160,26 @@ async def release(archive: Archive) -> None:
     await settle_holds(archive, SETTINGS)
 
 
+async def prepare_rebuild(archive: Archive) -> None:
+    """Tombstones, a text, links, holds that stand and that are over, a signed head: and then the database is lost."""
+    await prepare_disposal(archive)
+    await dispose(archive)
+    assert isinstance(archive.clock, MovableClock)
+    house = House(archive, archive.clock, Path(sys.argv[2]))
+    linked, other = await house.seal(), await house.seal(text=False)
+    await link_by_person(archive, linked.id, "G-1", by="li")
+    await prepare_hold(archive)
+    both = Scope(recordings=(other.id, linked.id))
+    over = await place(archive, SETTINGS, name="已结", reason="丁", scope=both, by="anna")
+    await settle_holds(archive, SETTINGS)
+    await ask_release(archive, SETTINGS, over.id, by="anna", reason="丙")
+    await confirm_release(archive, SETTINGS, over.id, by="bo")
+    await settle_holds(archive, SETTINGS)
+    await lose_database(archive)
+
+
 WORKS: dict[str, tuple[Work, Work]] = {
+    "rebuild": (prepare_rebuild, build_again),
     "dispose": (prepare_disposal, dispose),
     "hold": (prepare_hold, hold),
     "release": (prepare_release, release),
@@ -167,6 +187,9 @@ WORKS: dict[str, tuple[Work, Work]] = {
 
 
 async def _state(archive: Archive) -> dict[str, Any]:
+    if sys.argv[1] == "rebuild":
+        return await rebuilt(archive)
+    assert isinstance(archive.store, LocalStore)
     async with archive.database.read() as session:
         objects = (await session.scalars(select(StoredObject).where(StoredObject.recording_id.is_not(None)))).all()
         versions = [
@@ -188,6 +211,8 @@ async def _state(archive: Archive) -> dict[str, Any]:
             "versions": len(versions),
             "held_versions": sum(version.held for version in versions),
             "certificates": len(certificates),
+            # Bytes that a killed deletion left.
+            "trash": len(list((archive.store.root / "trash").iterdir())),
             "ledger": sorted(
                 await session.scalars(
                     select(LedgerRow.kind).where(LedgerRow.kind.in_(("held", "released", "disposed", "hold released")))
@@ -233,8 +258,7 @@ def main() -> None:
         async def look(archive: Archive) -> None:
             found.write_text(json.dumps(await _state(archive)))  # noqa: B023
 
-        for again in ("first", "again"):
-            del again
+        for _ in range(2):
             assert _in_child(lambda: asyncio.run(_with(here, LATER, immortal, work))) == 0  # noqa: B023
         assert _in_child(lambda: asyncio.run(_with(here, LATER, immortal, look))) == 0  # noqa: B023
         died = note.read_text() if killed else ""
