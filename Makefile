@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 3
 
 .PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs \
-	bench-archive bench-handover bench-pipeline sample-model sample-calls clean
+	bench-archive bench-handover bench-pipeline bench-web screenshots sample-model sample-calls clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ bench-archive: .venv/.dev ## a million recordings: lookups, nightly scan, dispos
 
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-web: .venv/.dev ## page times at 20 users, on the demo's data and at 100,000 recordings (ARGS="--recordings 2000")
+	@$(BIN)/python -m benchmarks.web $(ARGS)
+
+screenshots: .venv/.dev ## every page in both languages, on a telephone and a desk, into docs/screenshots/all
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 sample-model: .venv-sample/.ready ## train the embedded speech model again (needs espeak-ng; 1.5 hours on 2 cores)
 	@.venv-sample/bin/python -m tools.sample_model all --work .sample-model $(ARGS)

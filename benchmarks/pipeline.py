@@ -41,13 +41,14 @@ async def place(settings: Settings, calls: int, speed: float, archive: Archive) 
 
     await asyncio.gather(*(one(number) for number in range(calls)))
     deadline = time.monotonic() + WAIT_SECONDS
-    while len(await _done(archive)) < calls:
+    while len(await done(archive)) < calls:
         if time.monotonic() > deadline:
             raise SystemExit("not every call had text in time")
         await asyncio.sleep(0.5)
 
 
-async def _done(archive: Archive) -> list[Recording]:
+async def done(archive: Archive) -> list[Recording]:
+    """Recordings that have text."""
     async with archive.database.read() as session:
         return list(await session.scalars(select(Recording).where(Recording.text_state == TEXT_DONE)))
 
@@ -93,7 +94,7 @@ async def run(calls: int, requests: int, speed: float) -> None:
             login = await stage.make_account(archive)
             await stage.bring_orders(archive, staged)
             await place(staged.settings, calls, speed, archive)
-            recordings = await _done(archive)
+            recordings = await done(archive)
             to_sealed = [(each.sealed_at - each.ended_at).total_seconds() for each in recordings]
             to_text = [
                 (each.text_final_at - each.sealed_at).total_seconds() for each in recordings if each.text_final_at
