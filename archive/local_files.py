@@ -5,13 +5,16 @@
 
 import fcntl
 import hashlib
+import heapq
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from archive.lock import parse_moment
@@ -19,6 +22,7 @@ from archive.store import Version
 from core.errors import Damaged, NotFound
 
 CHUNK = 1 << 18
+MOST_NAMES = 50_000
 
 
 def read_version(place: Path, key: str) -> Version:
@@ -127,12 +131,7 @@ def exclusively(place: Path, key: str) -> Iterator[Version]:
 
 def walk(directory: Path, path: str, prefix: str) -> Iterator[Version]:
     """Versions below ``directory`` (whose keys begin with ``path``), in the order of their keys as text."""
-    try:
-        names = [entry.name for entry in os.scandir(directory) if entry.is_dir()]
-    except FileNotFoundError:
-        return
-    # A name can be a key and the beginning of longer keys: as text "a" < "a-b" < "a/b".
-    for step in sorted(step for name in names if not name.startswith("@") for step in (name, f"{name}/")):
+    for step in in_order(_steps(directory)):
         key = path + step
         if not (key.startswith(prefix) or prefix.startswith(key)):
             continue
@@ -143,15 +142,39 @@ def walk(directory: Path, path: str, prefix: str) -> Iterator[Version]:
             yield from versions_in(child, key)
 
 
+def _steps(directory: Path) -> Iterator[str]:
+    """A name can be a key and the beginning of longer keys: as text "a" < "a-b" < "a/b"."""
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir() and not entry.name.startswith("@"):
+                yield entry.name
+                yield f"{entry.name}/"
+
+
+def in_order(names: Iterator[str], *, most: int = MOST_NAMES) -> Iterator[str]:
+    """Sorted, with no more than ``most`` in memory: a directory may hold every order there ever was."""
+    with ExitStack() as stack:
+        runs = list[Iterator[str]]()
+        while batch := sorted(islice(names, most)):
+            if not runs and len(batch) < most:
+                yield from batch
+                return
+            file = stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="surrogateescape"))
+            file.writelines(f"{name}\n" for name in batch)
+            file.seek(0)
+            runs.append(line.rstrip("\n") for line in file)
+        yield from heapq.merge(*runs)
+
+
 def versions_in(directory: Path, key: str) -> Iterator[Version]:
     """The versions of one key, newest first."""
     try:
-        names = [entry.name for entry in os.scandir(directory)]
+        with os.scandir(directory) as entries:
+            names = sorted((entry.name for entry in entries if entry.name.startswith("@")), reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return
-    for name in sorted(names, reverse=True):
-        if name.startswith("@"):
-            yield list_version(directory / name, key)
+    for name in names:
+        yield list_version(directory / name, key)
 
 
 def make_directories(directory: Path, root: Path, *, sync: bool = True) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from archive.local import LocalStore
+from archive.local_files import in_order
 from archive.store import Version
 from core.errors import Damaged, NotFound, Refused, Unavailable
 
@@ -213,3 +214,10 @@ async def test_the_lock_lies_beside_the_bytes_in_plain_text(local: LocalStore) -
         "size": len(CONTENT),
         "sha256": SHA256,
     }
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+def test_names_are_in_order_however_few_fit_into_memory(most: int) -> None:
+    names = ["a-b", "a", "b/", "a/", "工单", "ab", "a/b"]
+    assert list(in_order(iter(names), most=most)) == sorted(names)
+    assert list(in_order(iter(()), most=most)) == []
