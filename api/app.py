@@ -14,12 +14,14 @@ import api.pages.recordings
 import api.pages.reports
 import api.pages.reveal
 import api.pages.review
+import api.pages.shared
 import api.pages.start
 import api.pages.status
 import api.routes.accounts
 import api.routes.calls
 import api.routes.corrections
 import api.routes.disposals
+import api.routes.evidence
 import api.routes.exports
 import api.routes.findings
 import api.routes.holds
@@ -32,6 +34,7 @@ import api.routes.reports
 import api.routes.reveal
 import api.routes.review
 import api.routes.session
+import api.routes.shares
 from api import assets, middleware
 from api.access.limits import RateLimit
 from api.context import CONTEXT, Context
@@ -56,6 +59,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.recordings.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
     *api.routes.review.ENDPOINTS,
+    *api.routes.evidence.ENDPOINTS,
+    *api.routes.shares.ENDPOINTS,
     *api.routes.orders.ENDPOINTS,
     *api.routes.exports.ENDPOINTS,
     *api.routes.findings.ENDPOINTS,
@@ -74,6 +79,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.reveal.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.review.ENDPOINTS,
+    *api.pages.shared.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
@@ -87,6 +93,7 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
         client_max_size=LARGEST_UPLOAD,
         middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit],
     )
+    app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
     app[CONTEXT] = Context(archive, settings, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
     app[middleware.PERMISSION_OF] = {}
     app.on_response_prepare.append(middleware.add_security_headers)

@@ -156,3 +156,47 @@ class CheckView(Model):
     bytes: int
     faults: list[FaultView]
     words: str
+
+
+class EvidenceQuery(Model):
+    """``start`` and ``end`` (seconds) put a clip in place of the whole sound."""
+
+    purpose: Said
+    start: float | None = Field(default=None, ge=0, le=86400)
+    end: float | None = Field(default=None, gt=0, le=86400)
+
+
+class ShareRequest(Model):
+    purpose: Said
+    hours: int = Field(default=24, ge=1, le=720)
+
+
+class AccessView(Model):
+    what: Literal["opened", "heard"]
+    at: datetime
+    address: str
+
+
+class ShareView(Model):
+    """``open``: whether the link still leads anywhere."""
+
+    id: UUID
+    purpose: str
+    made_by: str
+    made_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_by: str
+    open: bool
+    accesses: list[AccessView]
+
+
+class NewShareView(Model):
+    """``address`` is shown here and never again."""
+
+    share: ShareView
+    address: str
+
+
+class ShareList(Model):
+    items: list[ShareView]

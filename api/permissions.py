@@ -46,6 +46,9 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "transcripts.correct": _TEAM,
     "comments.make": _TEAM,
     "recordings.check": _LISTENERS,
+    # Whole evidence leaves the house with a purpose, by whoever answers for the team or audits it.
+    "evidence.take": frozenset({SUPERVISOR, AUDITOR}),
+    "shares.manage": frozenset({SUPERVISOR, AUDITOR}),
     "reports.see": frozenset({AGENT, SUPERVISOR, AUDITOR, CLIENT}),
     "reports.issue": frozenset({SUPERVISOR}),
     "calls.see": frozenset({AGENT, SUPERVISOR, AUDITOR, SYSTEM}),

@@ -45,7 +45,7 @@ async def open_audio(archive: Archive, recording_id: UUID, *, actor: str, purpos
     """A recording's verified audio, after "read" is in the ledger.  ``NotFound``, ``Damaged`` or ``Unavailable``."""
     stored = await _audio_object(archive, recording_id)
     await _record_read(archive, stored, actor, purpose)
-    path = await _verified(archive, stored)
+    path = await sealed_audio(archive, stored)
     return SealedFile(path, stored.size, stored.sha256, layout.media_type(stored.key))
 
 
@@ -59,9 +59,7 @@ async def read_object(archive: Archive, object_id: UUID, *, actor: str, purpose:
     return await read_verified(archive, stored)
 
 
-async def fetch_audio(
-    archive: Archive, recording_id: UUID, target: Path, *, purpose: str = "transcription"
-) -> None:
+async def fetch_audio(archive: Archive, recording_id: UUID, target: Path, *, purpose: str = "transcription") -> None:
     """A verified copy of a recording's audio at ``target``, read in the name of the system."""
     stored = await _audio_object(archive, recording_id)
     await _record_read(archive, stored, SYSTEM, purpose)
@@ -95,7 +93,8 @@ async def _record_read(archive: Archive, stored: StoredObject, actor: str, purpo
         await ledger.append(session, ledger.Entry("read", actor, subject, facts), archive.clock())
 
 
-async def _verified(archive: Archive, stored: StoredObject) -> Path:
+async def sealed_audio(archive: Archive, stored: StoredObject) -> Path:
+    """A verified file, for reading at once; whoever asks has written into the ledger why."""
     path = archive.store.local_path(stored.key, stored.version_id)
     if path is not None:
         await archive.store.head(stored.key, stored.version_id)

@@ -7,7 +7,6 @@ every listening is a row of the ledger that names the link, so that each link ha
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,8 +22,8 @@ from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
 
 LONGEST = timedelta(days=30)
-MADE, REVOKED, OPENED, HEARD = "share made", "share revoked", "share opened", "share heard"
-ACCESSES = (OPENED, HEARD)
+MADE, REVOKED, OPENED, READ = "share made", "share revoked", "share opened", "read"
+_ACTOR = "share "
 
 
 class Share(Base):
@@ -57,7 +56,7 @@ class NewShare:
 
 @dataclass(frozen=True)
 class Access:
-    """Somebody used a link: what he did, when, from which address."""
+    """Somebody opened a link (from an ``address``) or listened under it (``READ``; the address is that of opening)."""
 
     what: str
     at: datetime
@@ -112,15 +111,15 @@ async def open_share(session: AsyncSession, token: str, *, now: datetime) -> Sha
     return row
 
 
-async def note_access(session: AsyncSession, share: Share, what: str, *, address: str, now: datetime) -> None:
-    """Write into the ledger that the link was used, before anything is shown."""
-    facts = {"share": str(share.id), "address": address[:45]}
-    await ledger.append(session, ledger.Entry(what, actor_of(share), str(share.recording_id), facts), now)
+async def note_opened(session: AsyncSession, share: Share, *, address: str, now: datetime) -> None:
+    """Write into the ledger that the link was opened, before anything is shown."""
+    facts = {"share": str(share.id), "address": address[:60]}
+    await ledger.append(session, ledger.Entry(OPENED, actor_of(share), str(share.recording_id), facts), now)
 
 
 def actor_of(share: Share) -> str:
     """Whom the ledger names: nobody is logged in, so the link itself."""
-    return f"share {share.id}"
+    return f"{_ACTOR}{share.id}"
 
 
 async def shares_of(session: AsyncSession, recording_id: UUID) -> list[Share]:
@@ -131,17 +130,19 @@ async def shares_of(session: AsyncSession, recording_id: UUID) -> list[Share]:
 
 async def accesses_of(session: AsyncSession, recording_id: UUID) -> dict[UUID, list[Access]]:
     """Who used each of a recording's links, oldest first."""
-    rows: Sequence[ledger.LedgerRow] = (
-        await session.scalars(
-            select(ledger.LedgerRow)
-            .where(ledger.LedgerRow.subject == str(recording_id), ledger.LedgerRow.kind.in_(ACCESSES))
-            .order_by(ledger.LedgerRow.seq)
+    rows = await session.scalars(
+        select(ledger.LedgerRow)
+        .where(
+            ledger.LedgerRow.subject == str(recording_id),
+            ledger.LedgerRow.kind.in_((OPENED, READ)),
+            ledger.LedgerRow.actor.startswith(_ACTOR),
         )
-    ).all()
+        .order_by(ledger.LedgerRow.seq)
+    )
     found: dict[UUID, list[Access]] = {}
     for row in rows:
-        facts = json.loads(row.leaf)["facts"]
-        found.setdefault(UUID(facts["share"]), []).append(Access(row.kind, row.at, facts["address"]))
+        address = str(json.loads(row.leaf)["facts"].get("address", ""))
+        found.setdefault(UUID(row.actor.removeprefix(_ACTOR)), []).append(Access(row.kind, row.at, address))
     return found
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api.context import context, signed_in
 from api.endpoint import read_query
+from api.masking import mask_text
 from api.models import ClipQuery
 from api.problems import Problem
 from api.scope import require_visible
@@ -23,7 +24,10 @@ async def get_clip(request: web.Request) -> web.Response:
     recording_id = UUID(request.match_info["id"])
     await require_visible(request, recording_id)
     file = await open_audio(
-        context(request).archive, recording_id, actor=signed_in(request).name, purpose=f"clip {span}: {asked.purpose}"
+        context(request).archive,
+        recording_id,
+        actor=signed_in(request).name,
+        purpose=f"clip {span}: {mask_text(asked.purpose)}",
     )
     try:
         content = await asyncio.to_thread(_cut, file, asked)

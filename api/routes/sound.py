@@ -1,12 +1,14 @@
 """Sealed audio by ranges, through our process, after the ledger row is written."""
 
 import asyncio
+from pathlib import Path
 from uuid import UUID
 
 from aiohttp import web
 
 from api.context import context, signed_in
 from api.listening import LONGEST_PURPOSE, purpose_needed
+from api.masking import mask_text
 from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies
 from api.scope import require_visible
@@ -20,7 +22,7 @@ async def get_audio(request: web.Request, recording_id: UUID) -> web.StreamRespo
     an auditor no row is written without a purpose (403)."""
     await require_visible(request, recording_id)
     here, user = context(request), signed_in(request)
-    purpose = request.query.get("purpose", "").strip()[:LONGEST_PURPOSE]
+    purpose = mask_text(request.query.get("purpose", "").strip()[:LONGEST_PURPOSE])
     if purpose_needed(user, purpose):
         raise Problem(403, "调阅录音前请写明用途 / say why before listening: ?purpose=…")
     file = await here.listenings.open(here.archive, recording_id, actor=user.name, purpose=purpose or "review")
@@ -42,7 +44,7 @@ async def send_sound(request: web.Request, file: SealedFile) -> web.StreamRespon
     response.content_length = whole.length
     await response.prepare(request)
     if request.method != "HEAD":
-        await _send(response, file, whole)
+        await send_bytes(response, file.path, whole.start, whole.length)
     await response.write_eof()
     return response
 
@@ -56,13 +58,14 @@ def _span(request: web.Request, file: SealedFile, etag: str) -> Span | None:
         raise Problem(416, str(error), {"Content-Range": f"bytes */{file.size}"}) from None
 
 
-async def _send(response: web.StreamResponse, file: SealedFile, span: Span) -> None:
-    with file.path.open("rb") as source:
-        source.seek(span.start)
-        left = span.length
+async def send_bytes(response: web.StreamResponse, path: Path, start: int, length: int) -> None:
+    """Part of a file, piece by piece."""
+    with path.open("rb") as source:
+        source.seek(start)
+        left = length
         while left:
             piece = await asyncio.to_thread(source.read, min(CHUNK, left))
             if not piece:
-                raise OSError("the audio became shorter while it was read")
+                raise OSError("the file became shorter while it was read")
             await response.write(piece)
             left -= len(piece)
