@@ -32,6 +32,7 @@ async def _list(request: web.Request, imported: object = None) -> web.Response:
         "orders.html",
         page=page,
         wanted=wanted,
+        filtered=any(wanted.values()),
         imported=imported,
         following=following if shown < page.total else "",
     )

@@ -43,6 +43,7 @@ async def show_status(request: web.Request) -> web.Response:
         recordings=recordings,
         alerts=alerts,
         hosts=recorder_hosts(beats, context(request).now()),
+        now=context(request).now(),
     )
 
 
