@@ -31,7 +31,7 @@ class _Formatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if self.form == "text":
             details = " ".join(f"{name}={value}" for name, value in facts.items())
-            line = f"{moment} {record.levelname:7} {self.process}: {record.getMessage()} {details}".rstrip()
+            line = _one_line(f"{moment} {record.levelname:7} {self.process}: {record.getMessage()} {details}".rstrip())
         else:
             line = json.dumps(
                 {
@@ -51,6 +51,11 @@ class _Formatter(logging.Formatter):
         if self.form == "text" and record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return mask_telephones(line)
+
+
+def _one_line(text: str) -> str:
+    """What came from outside must not end a line and begin another one, nor move a terminal's cursor."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def set_up(process: str, form: str = "json") -> None:

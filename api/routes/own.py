@@ -34,7 +34,7 @@ async def own_account(request: web.Request) -> UserRow:
 
 
 async def require_password(request: web.Request, password: str) -> None:
-    """A ``Problem`` 403 or 429 unless it is the own one: whoever finds an open screen does not get further."""
+    """A ``Problem`` 422 or 429 unless it is the own one: whoever finds an open screen does not get further."""
     here, name = context(request), signed_in(request).name
     attempt = Attempt(name, client_of(request).address)
     right = await signin.confirm(here.database, here.checks, attempt, password, now=here.now())
@@ -42,7 +42,7 @@ async def require_password(request: web.Request, password: str) -> None:
         seconds = int(right.wait / timedelta(seconds=1)) + 1
         raise Problem(429, f"请在 {seconds} 秒后再试 / try again in {seconds} s", {"Retry-After": str(seconds)})
     if not right:
-        raise Problem(403, NOT_THE_PASSWORD)
+        raise Problem(422, NOT_THE_PASSWORD)
 
 
 async def change_password(request: web.Request, asked: PasswordChange) -> Login:

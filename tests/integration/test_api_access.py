@@ -1,35 +1,22 @@
-"""Login, its limits, form tokens, and every route against every role."""
+"""Every route against every role, and forms of other sites."""
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
 
 from api.app import ENDPOINTS
-from api.auth import (
-    LoginGuard,
-    SessionRow,
-    UserRow,
-    create_user,
-    ensure_first_admin,
-    login,
-    logout,
-    user_of,
-    verify,
-)
 from api.middleware import PERMISSION_OF
 from api.permissions import PERMISSIONS, PUBLIC, ROLES, allows
 from archive.house import Archive
-from core.database import Database
-from core.errors import Conflict, Refused
-from tests.web import PASSWORD, Web, serving
+from tests.access_matrix import EXPECTED
+from tests.web import Web, serving
 
-NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+# These are the way in and out, and answer a wrong form as they answer a wrong password.
+WAYS_IN = ("/login", "/login/code", "/api/v1/login")
+WAYS_OUT = ("/logout", "/api/v1/logout")
 
 
 @pytest.fixture
@@ -38,153 +25,92 @@ async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
         yield served
 
 
-async def test_users_and_sessions(database: Database) -> None:
-    user = await create_user(database, "li", PASSWORD, "agent", now=NOW)
-    assert await verify(database, "li", PASSWORD) == user
-    assert await verify(database, "li", PASSWORD + "!") is None
-    assert await verify(database, "nobody", PASSWORD) is None
-    opened = await login(database, "li", PASSWORD, now=NOW, lasts=HOUR)
-    assert opened
-    assert await user_of(database, opened.token, NOW) == user
-    assert await user_of(database, opened.token, NOW + HOUR) is None
-    assert await user_of(database, "x" + opened.token, NOW) is None
-    await logout(database, opened.token)
-    assert await user_of(database, opened.token, NOW) is None
+def test_every_permission_is_used_and_known() -> None:
+    used = {endpoint.permission for endpoint in ENDPOINTS}
+    assert used == {*PERMISSIONS, PUBLIC}
 
 
-async def test_neither_password_nor_token_is_stored(database: Database) -> None:
-    await create_user(database, "li", PASSWORD, "agent", now=NOW)
-    opened = await login(database, "li", PASSWORD, now=NOW, lasts=HOUR)
-    assert opened
-    async with database.read() as session:
-        user = await session.get(UserRow, "li")
-        row = await session.scalar(select(SessionRow))
-    assert user
-    assert user.password_hash.startswith("$argon2id$")
-    assert row
-    assert opened.token not in (row.token_sha256, row.user)
+def test_the_table_says_of_every_route_what_the_matrix_expects() -> None:
+    assert len({(each.method, each.path) for each in ENDPOINTS}) == len(ENDPOINTS)
+    for endpoint in ENDPOINTS:
+        route = (endpoint.method, endpoint.path)
+        assert route in EXPECTED, f"tests/access_matrix.py: decide who may {endpoint.method} {endpoint.path}"
+        expected = EXPECTED[route]
+        if expected is None:
+            assert endpoint.permission == PUBLIC, route
+        else:
+            assert endpoint.permission != PUBLIC, route
+            assert {role for role in ROLES if allows(endpoint.permission, role)} == expected, route
 
 
-async def test_a_user_who_was_switched_off_is_out_at_once(database: Database) -> None:
-    await create_user(database, "li", PASSWORD, "agent", now=NOW)
-    opened = await login(database, "li", PASSWORD, now=NOW, lasts=HOUR)
-    assert opened
-    async with database.write() as session:
-        row = await session.get(UserRow, "li")
-        assert row
-        row.active = False
-    assert await user_of(database, opened.token, NOW) is None
-    assert await login(database, "li", PASSWORD, now=NOW, lasts=HOUR) is None
+def test_the_matrix_names_no_route_that_is_gone(web_routes: set[tuple[str, str]]) -> None:
+    assert EXPECTED.keys() <= web_routes
 
 
-async def test_a_login_sweeps_sessions_that_ran_out(database: Database) -> None:
-    await create_user(database, "li", PASSWORD, "agent", now=NOW)
-    await login(database, "li", PASSWORD, now=NOW, lasts=HOUR)
-    await login(database, "li", PASSWORD, now=NOW + HOUR, lasts=HOUR)
-    async with database.read() as session:
-        assert [row.created_at for row in await session.scalars(select(SessionRow))] == [NOW + HOUR]
+@pytest.fixture
+def web_routes() -> set[tuple[str, str]]:
+    apart = {("GET", "/api/v1/openapi.json"), ("GET", "/static/{name:.+}")}
+    return {(each.method, each.path) for each in ENDPOINTS} | apart
 
 
-async def test_users_are_refused_with_reasons(database: Database) -> None:
-    with pytest.raises(Refused, match="too short"):
-        await create_user(database, "li", "short", "agent", now=NOW)
-    with pytest.raises(Refused, match="no such role"):
-        await create_user(database, "li", PASSWORD, "boss", now=NOW)
-    await create_user(database, "li", PASSWORD, "agent", now=NOW)
-    with pytest.raises(Conflict):
-        await create_user(database, "li", PASSWORD, "agent", now=NOW)
+def test_roles_are_kept_apart() -> None:
+    """An auditor changes nothing that is audited; administrators hear and read nothing; a client only looks."""
+    changing = {
+        "links.decide",
+        "findings.decide",
+        "reports.issue",
+        "transcripts.correct",
+        "policies.set",
+        "calls.pause",
+    }
+    assert not any(allows(each, "auditor") for each in changing if each in PERMISSIONS)
+    for role in ("system", "security", "audit", "client"):
+        heard = {"audio.hear", "transcripts.see", "recordings.search", "recordings.see", "people.reveal"}
+        assert not any(allows(each, role) for each in heard), role
+    assert {each for each in PERMISSIONS if allows(each, "client") and each.endswith((".decide", ".set"))} == set()
+    assert [role for role in ROLES if allows("accounts.manage", role)] == ["security"]
+    assert not allows("ledger.see", "security"), "whoever gives rights does not watch over it alone"
 
 
-async def test_the_first_administrator_is_made_once(database: Database) -> None:
-    made = await ensure_first_admin(database, NOW)
-    assert made
-    name, password = made
-    user = await verify(database, name, password)
-    assert user
-    assert user.role == "security"
-    assert await ensure_first_admin(database, NOW) is None
+async def test_every_route_declares_its_permission(web: Web) -> None:
+    declared = web.app[PERMISSION_OF]
+    routes = {
+        (route.method, route.resource.canonical) for route in web.app.router.routes() if route.resource is not None
+    }
+    assert routes == declared.keys()
 
 
-def test_guessing_is_slowed_down_by_name_and_by_address() -> None:
-    guard = LoginGuard()
-    for second in range(5):
-        assert guard.wait("li", "192.0.2.1", NOW) == timedelta(0)
-        guard.failed("li", "192.0.2.1", NOW + timedelta(seconds=second))
-    assert guard.wait("li", "192.0.2.9", NOW + timedelta(seconds=10)) == timedelta(minutes=5, seconds=-10)
-    assert guard.wait("wang", "192.0.2.1", NOW) == timedelta(0)
-    for number in range(25):
-        guard.failed(f"guess{number}", "192.0.2.1", NOW)
-    assert guard.wait("wang", "192.0.2.1", NOW) > timedelta(0)
-    assert guard.wait("li", "192.0.2.1", NOW + timedelta(minutes=6)) == timedelta(0)
+def _path(pattern: str) -> str:
+    return re.sub(r"\{[^}]+\}", str(uuid4()), pattern)
 
 
-async def test_five_wrong_passwords_lock_the_name(web: Web) -> None:
+@pytest.mark.parametrize("role", [None, *ROLES])
+async def test_every_route_for_every_role(web: Web, role: str | None) -> None:
+    """What the matrix allows is never 401 or 403; what it does not allow is always refused."""
+    headers = await web.bearer(role) if role else {}
     client = web.client()
-    for _ in range(5):
-        refused = await client.post("/api/v1/login", json={"name": "agent", "password": "wrong password"})
-        assert refused.status == 401
-    locked = await client.post("/api/v1/login", json={"name": "agent", "password": PASSWORD})
-    assert locked.status == 429
-    assert 0 < int(locked.headers["Retry-After"]) <= 301
-    other = await client.post("/api/v1/login", json={"name": "auditor", "password": PASSWORD})
-    assert other.status == 200
+    patterns = {resource.canonical: path for path, resource in _resources(web)}
+    for method, canonical in web.app[PERMISSION_OF]:
+        if canonical in WAYS_OUT:
+            continue  # it would end this walk
+        allowed = EXPECTED["GET" if method == "HEAD" else method, patterns[canonical]]
+        answer = await client.request(method, _path(canonical), headers=headers, allow_redirects=False)
+        if allowed is None or role in allowed:
+            assert canonical in WAYS_IN or answer.status not in (401, 403), (method, canonical, answer.status)
+        elif role is None:
+            to_login = answer.status == 303 and answer.headers["Location"].startswith("/login")
+            assert to_login or answer.status == 401, (method, canonical, answer.status)
+        else:
+            assert answer.status == 403, (method, canonical, answer.status)
 
 
-async def test_unknown_and_known_names_are_answered_alike(web: Web) -> None:
-    answers = []
-    for name in ("agent", "nobody"):
-        answer = await web.client().post("/api/v1/login", json={"name": name, "password": "wrong password"})
-        said = await answer.json()
-        answers.append((answer.status, said["title"], said["detail"]))
-    assert answers[0] == answers[1]
-
-
-async def test_login_page(web: Web) -> None:
-    client = web.client()
-    sent = await client.get("/recordings?day=2026-11-20", allow_redirects=False)
-    assert sent.status == 303
-    assert sent.headers["Location"] == "/login?next=%2Frecordings%3Fday%3D2026-11-20"
-    page = await (await client.get(sent.headers["Location"])).text()
-    token = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert token
-    form = {"csrf": token[1], "name": "agent", "password": PASSWORD, "next": "/recordings?day=2026-11-20"}
-    opened = await client.post("/login", data=form, allow_redirects=False)
-    assert (opened.status, opened.headers["Location"]) == (303, "/recordings?day=2026-11-20")
-    cookie = opened.cookies["huiyin_session"]
-    assert cookie["httponly"]
-    assert cookie["samesite"] == "Lax"
-    assert not cookie["secure"]
-    assert (await client.get("/recordings", allow_redirects=False)).status == 200
-
-
-async def test_the_session_cookie_is_secure_behind_https(web: Web) -> None:
-    client = web.client()
-    page = await (await client.get("/login")).text()
-    token = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert token
-    opened = await client.post(
-        "/login",
-        data={"csrf": token[1], "name": "agent", "password": PASSWORD, "next": "//evil.example/x"},
-        headers={"X-Forwarded-Proto": "https"},
-        allow_redirects=False,
-    )
-    assert opened.cookies["huiyin_session"]["secure"]
-    assert opened.headers["Location"] == "/"
-
-
-async def test_a_wrong_password_is_said_on_the_page(web: Web) -> None:
-    client = web.client()
-    token = re.search(r'name="csrf" value="([^"]+)"', await (await client.get("/login")).text())
-    assert token
-    refused = await client.post("/login", data={"csrf": token[1], "name": "agent", "password": "wrong password"})
-    assert refused.status == 401
-    assert "用户名或密码不正确" in await refused.text()
-
-
-async def test_login_from_another_site_is_refused(web: Web) -> None:
-    form = {"csrf": "x", "name": "agent", "password": PASSWORD}
-    assert (await web.client().post("/login", data=form)).status == 403
-    assert (await web.client().post("/login", data={**form, "csrf": ""})).status == 403
+def _resources(web: Web):  # type: ignore[no-untyped-def]
+    """Each route's path as the endpoints write it, with its resource."""
+    paths = {method_path[1] for method_path in EXPECTED}
+    for resource in {route.resource for route in web.app.router.routes() if route.resource is not None}:
+        written = [path for path in paths if re.sub(r":[^}]+\}", "}", path) == resource.canonical]
+        assert written, resource.canonical
+        yield written[0], resource
 
 
 async def test_forms_of_other_sites_are_refused(web: Web) -> None:
@@ -203,45 +129,12 @@ async def test_forms_of_other_sites_are_refused(web: Web) -> None:
     assert allowed.status == 202
 
 
-async def test_logout_ends_the_session_everywhere(web: Web) -> None:
-    browser = await web.browser("agent")
-    assert (await browser.get("/recordings", allow_redirects=False)).status == 200
-    out = await browser.post("/logout", data={"csrf": web.form_tokens["agent"]}, allow_redirects=False)
-    assert (out.status, out.headers["Location"]) == (303, "/login")
-    assert (await web.get("/api/v1/recordings")).status == 401
-
-
-def test_every_permission_is_used_and_known() -> None:
-    used = {endpoint.permission for endpoint in ENDPOINTS}
-    assert used == {*PERMISSIONS, PUBLIC}
-
-
-async def test_every_route_declares_its_permission(web: Web) -> None:
-    declared = web.app[PERMISSION_OF]
-    routes = {
-        (route.method, route.resource.canonical) for route in web.app.router.routes() if route.resource is not None
-    }
-    assert routes == declared.keys()
-
-
-def _path(pattern: str) -> str:
-    return re.sub(r"\{[^}]+\}", str(uuid4()), pattern)
-
-
-@pytest.mark.parametrize("role", [None, *ROLES])
-async def test_every_route_for_every_role(web: Web, role: str | None) -> None:
-    """What the table allows is never 401 or 403; what it does not allow is always refused."""
-    headers = await web.bearer(role) if role else {}
-    client = web.client()
-    for (method, pattern), permission in web.app[PERMISSION_OF].items():
-        if pattern in ("/api/v1/logout", "/logout"):
-            continue  # it would end this walk
-        answer = await client.request(method, _path(pattern), headers=headers, allow_redirects=False)
-        if allows(permission, role):
-            wrong_password = pattern in ("/login", "/api/v1/login")
-            assert wrong_password or answer.status not in (401, 403), (method, pattern, answer.status)
-        elif role is None:
-            to_login = answer.status == 303 and answer.headers["Location"].startswith("/login")
-            assert to_login or answer.status == 401, (method, pattern, answer.status)
-        else:
-            assert answer.status == 403, (method, pattern, answer.status)
+async def test_no_writing_route_takes_a_cookie_without_the_form_token(web: Web) -> None:
+    """Each POST, PUT, PATCH and DELETE, by the role that may: refused before its handler looks at anything."""
+    browsers = {role: await web.browser(role) for role in ROLES}
+    for (method, canonical), permission in web.app[PERMISSION_OF].items():
+        if method in ("GET", "HEAD") or permission == PUBLIC:
+            continue
+        role = next(role for role in ROLES if allows(permission, role))
+        answer = await browsers[role].request(method, _path(canonical), allow_redirects=False)
+        assert answer.status == 403, (method, canonical, answer.status)
