@@ -1,5 +1,6 @@
 """From ``HUIYIN_STORE_URL`` to an object store.  Nothing connects before the first request."""
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -7,6 +8,7 @@ from archive.store import ObjectStore
 from core.clock import Clock, utc_now
 from core.errors import SettingsError
 
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 EXPECTED = "expected file:///DIRECTORY or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=…&ca=…"
 
 
@@ -33,7 +35,7 @@ def _connect_s3(url: str, clock: Clock) -> ObjectStore:
     secure, region = options.pop("secure", "true"), options.pop("region", None)
     authorities = options.pop("ca", None)
     bucket = parts.path.strip("/")
-    complete = parts.username and parts.password and parts.hostname and bucket and "/" not in bucket
+    complete = parts.username and parts.password and parts.hostname and _BUCKET.fullmatch(bucket)
     if not complete or options or secure not in ("true", "false"):
         raise SettingsError(f"HUIYIN_STORE_URL: {EXPECTED}")
     assert parts.username

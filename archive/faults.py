@@ -1,5 +1,6 @@
 """What verification finds: each fault names the thing, what was expected and what was found."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -60,6 +61,8 @@ IN_CHINESE: Mapping[str, str] = {
     "a key that is not trusted here": "不受信任的密钥",
     "signed by an unknown key": "由未知密钥签署",
     "the signature does not fit the text": "签名与内容不符",
+    "not a signed note": "不是签名文件",
+    "not a checkpoint": "不是树头",
     "a ledger row is missing": "台账缺行",
     "a ledger row was altered": "台账行被改动",
     "a ledger row's columns disagree with its leaf": "台账行各栏与原文不符",
@@ -97,6 +100,28 @@ WORDS: Mapping[str, str] = {
 }
 
 
+_FORMS: Mapping[re.Pattern[str], str] = {
+    re.compile(form): said
+    for form, said in {
+        r"(\d+) turns as sealed": r"封存的 \1 句",
+        r"turn (\d+) differs": r"第 \1 句不同（从 0 数起）",
+        r"(\d+) turns": r"\1 句",
+        r"(\d+) rows": r"\1 行",
+        r"others in (.+)": r"\1 不同",
+        r"another (.+)": r"\1 不同",
+        r"held, by case (.+)": r"由案件 \1 保全",
+        r"held, by no case": "标为保全而没有案件",
+        r"not held, by no case": "没有保全",
+        r"not held, by case (.+)": r"在案件 \1 中而没有保全",
+        r"version (\w+)": r"版本 \1",
+        r"version (\w+), ledger row (\d+)": r"版本 \1（台账第 \2 行）",
+        r"ledger row (\d+)": r"台账第 \1 行",
+        r"(.+), ledger row (\d+)": r"\1（台账第 \2 行）",
+        r"a leaf of SHA-256 (.+)": r"散列为 \1 的一行",
+    }.items()
+}
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is not as it should be.  ``subject`` is a key of the store, a ledger row or a recording."""
@@ -123,9 +148,16 @@ class Fault:
 
 def in_chinese(fault: Fault) -> str:
     """What was expected and found, in Chinese alone; a kind that is not ours goes by its own name."""
-    expected, found = (WORDS.get(each, each) for each in (fault.expected, fault.found))
+    expected, found = _chinese(fault.expected), _chinese(fault.found)
     return f"{IN_CHINESE.get(fault.kind, fault.kind)}：应为 {expected}，实为 {found}"
 
 
 def _both(phrase: str) -> str:
-    return f"{WORDS[phrase]} {phrase}" if phrase in WORDS else phrase
+    chinese = _chinese(phrase)
+    return phrase if chinese == phrase else f"{chinese} {phrase}"
+
+
+def _chinese(phrase: str) -> str:
+    if phrase in WORDS:
+        return WORDS[phrase]
+    return next((match.expand(said) for form, said in _FORMS.items() if (match := form.fullmatch(phrase))), phrase)

@@ -52,9 +52,14 @@ class Check:
 
 
 async def compare_histories(
-    archive: Archive, checks: Sequence[Check], *, only: Sequence[UUID] | None = None
+    archive: Archive,
+    checks: Sequence[Check],
+    *,
+    only: Sequence[UUID] | None = None,
+    on_page: Callable[[int], None] = lambda _: None,
 ) -> AsyncIterator[Fault]:
-    """Every recording (or ``only`` these), a page at a time, in the order of their identifiers."""
+    """Every recording (or ``only`` these), a page at a time, in the order of their identifiers; ``on_page`` is told how
+    many were compared."""
     kinds = sorted({kind for check in checks for kind in check.kinds})
     last: UUID | None = None
     while True:
@@ -71,6 +76,7 @@ async def compare_histories(
             found = await _compare(session, checks, [History(row, told[str(row.id)]) for row in rows])
         for fault in found:
             yield fault
+        on_page(len(rows))
         last = rows[-1].id
 
 

@@ -72,9 +72,9 @@ class Survey:
                 async for one in accounts:
                     for fault in await self._examine(one):
                         yield fault
-            async for fault in self._second_look():
-                yield fault
             for fault in await self._read(everything=True):
+                yield fault
+            async for fault in self._second_look():
                 yield fault
             async for fault in _without_objects(self._archive):
                 yield fault

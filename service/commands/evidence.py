@@ -1,11 +1,15 @@
 """report, retention, verify: what becomes of the evidence."""
 
 import argparse
+import sys
 from datetime import timedelta
 from uuid import UUID
 
 from core.settings import Settings
 from service.commands.family import Commands, a_count, a_day, a_moment, command
+
+# What a verification that could not be finished ends with: it has found neither a fault nor that there is none.
+UNFINISHED = 3
 
 
 def add_to(commands: Commands) -> None:
@@ -17,7 +21,12 @@ def add_to(commands: Commands) -> None:
     retention.add_argument("action", choices=["run"])
     retention.add_argument("--at", type=a_moment, default=None, help="as if it were this time (never disposes early)")
     retention.add_argument("--dry-run", action="store_true", help="只列出，不写入 list only, write nothing")
-    verifying = command(commands, "verify", "校验录音与账本 recompute hashes, check locks and the ledger", run_verify)
+    verifying = command(
+        commands,
+        "verify",
+        "校验录音与账本 recompute hashes, check locks and the ledger (0: whole, 1: faults, 3: not finished)",
+        run_verify,
+    )
     scope = verifying.add_mutually_exclusive_group()
     scope.add_argument("--all", action="store_true", help="存储、目录与台账全部核对 everything (the default)")
     scope.add_argument("--recording", type=UUID, default=None, help="一条录音 one recording")
@@ -53,10 +62,22 @@ async def run_retention(settings: Settings, options: argparse.Namespace) -> int:
 
 async def run_verify(settings: Settings, options: argparse.Namespace) -> int:
     from archive.ledger_key import trusted_keys
+    from core.errors import Unavailable
     from service.verification import verify
     from service.wiring import open_archive
 
     keys = trusted_keys(settings)
     async with open_archive(settings) as archive:
-        faults = await verify(archive, keys, on_progress=print, recording_id=options.recording, sample=options.sample)
+        try:
+            faults = await verify(
+                archive, keys, on_progress=_say, recording_id=options.recording, sample=options.sample
+            )
+        except Unavailable as error:
+            print(f"校验没有完成 verification was not finished: {error}", file=sys.stderr)
+            return UNFINISHED
     return 1 if faults else 0
+
+
+def _say(line: str) -> None:
+    """At once, also where the output goes to a file."""
+    print(line, flush=True)

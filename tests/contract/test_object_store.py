@@ -241,8 +241,9 @@ async def test_a_directory_that_is_not_there_is_unavailable(tmp_path: Path) -> N
         "file://host/dir",
         "s3://host/bucket",
         "s3://k:s@h/a/b",
-        "s3://k:s@h/b?secure=perhaps",
-        "s3://k:s@h/b?x=1",
+        "s3://k:s@h/b",
+        "s3://k:s@h/bucket?secure=perhaps",
+        "s3://k:s@h/bucket?x=1",
     ],
 )
 def test_a_wrong_address_is_named_without_its_secret(url: str) -> None:

@@ -310,6 +310,15 @@ async def test_a_copy_does_not_get_the_lock_that_was_asked(client: Minio, relaye
     assert found.lock_until in (None, written.lock_until)
 
 
+async def test_a_key_with_an_empty_part_becomes_another_key(client: Minio, relayed: S3Store, bucket: str) -> None:
+    """Why such keys are refused before they reach a server: what was put under one would be looked for under it."""
+    client.put_object(bucket, "x//y", io.BytesIO(b"x"), 1)
+    keys = [found.object_name for found in client.list_objects(bucket, recursive=True)]
+    assert keys == ["x/y"], "this server has learnt it"
+    with pytest.raises(ValueError, match="not a key"):
+        await put(relayed, "x//y")
+
+
 async def test_an_upload_in_parts_whose_lock_is_dropped_is_locked_afterwards(
     relay: Relay, relayed: S3Store, direct: ObjectStore, tmp_path: Path
 ) -> None:

@@ -12,11 +12,13 @@ from archive.seal import seal_recording
 from archive.store import ObjectStore
 from core.clock import utc_now
 from core.database import Database
+from core.ids import new_id
 from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
 from service.verification import verify
 from tests.integration.kept import NOON, SETTINGS, open_house
+from tests.ports import free_port
 from tests.samples import RETAIN_UNTIL, new_recording, write_audio
 from tests.tampering import change_byte
 
@@ -88,9 +90,14 @@ async def test_the_command_ends_with_an_error_where_there_is_a_fault(tmp_path: P
     await store.close()
     for chosen in (["--all"], ["--recording", str(recording.id)], ["--sample", "5"]):
         code, said = await run("verify", *chosen)
-        assert (code, "异常 faults: 0" in said) == (0, True), said
+        assert (code, "异常 faults: 0" in said, "与封存时一致" in said) == (0, True, True), said
     before, after = change_byte(next((tmp_path / "store").rglob("audio.flac/@*/data")))
     code, said = await run("verify")
     assert code == 1
     assert f"audio.flac：内容被改动 altered；应为 expected {before}，实为 found {after}" in said
+    assert "请保持现状" in said
+    assert (await run("verify", "--recording", str(new_id())))[0] == 1
     assert (await run("verify", "--all", "--sample", "3"))[0] == 2
+    environment["HUIYIN_STORE_URL"] = f"s3://key:secret@127.0.0.1:{free_port()}/evidence?secure=false"
+    code, said = await run("verify", "--sample", "1")
+    assert (code, "校验没有完成 verification was not finished" in said) == (3, True), said

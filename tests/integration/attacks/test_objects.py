@@ -12,7 +12,7 @@ from core.clock import utc_now
 from core.database import Base
 from tests.attacked import OBJECTS, House
 from tests.samples import RETAIN_UNTIL
-from tests.tampering import LocalVandal, cut_short
+from tests.tampering import LocalVandal, ServerVandal, cut_short
 
 DAY = timedelta(days=1)
 SHORT = datetime(2027, 1, 1, tzinfo=UTC)
@@ -87,6 +87,16 @@ async def _plant(house: House, key: str) -> Version:
     content = b"planted"
     digest = hashlib.sha256(content).hexdigest()
     return await house.archive.store.put(key, content, sha256=digest, lock_until=utc_now() + DAY)
+
+
+async def test_a_plain_deletion_is_named_as_what_it_is(server_house: House) -> None:
+    """As a rule of expiration does: a marker hides the locked version, which is still there and still read."""
+    house, vandal = server_house, server_house.vandal
+    assert isinstance(vandal, ServerVandal)
+    key = house.key(house.first, "audio.flac")
+    vandal.client.remove_object(vandal.bucket, key)
+    (fault,) = await house.faults()
+    assert fault.startswith(f"{key}: hidden by a delete marker: expected no marker, found ")
 
 
 async def test_a_lock_that_was_shortened_or_removed_is_named(house: House) -> None:
