@@ -35,6 +35,7 @@ from workorders.orders import (
     CHANGED,
     CONNECTED,
     CONTACTED,
+    RISK,
     SATISFIED,
     SOLVED,
     SUGGESTED,
@@ -42,6 +43,7 @@ from workorders.orders import (
     Finding,
 )
 from workorders.phrases import NOD, UNCLEAR, Reading
+from workorders.risks import find_risk
 
 __all__ = ["NewFinding", "SpokenTurn", "decide_finding", "read_findings", "store_findings"]
 
@@ -63,7 +65,7 @@ class NewFinding:
 
 
 def read_findings(turns: Sequence[SpokenTurn]) -> list[NewFinding]:
-    """The five answers of a callback, in the order of `orders.ANSWERS`.  Pure; any order of turns will do."""
+    """The answers of a callback, in the order of `orders.ANSWERS`.  Pure; any order of turns will do."""
     ordered = in_time(turns)
     said = [turn for turn in ordered if turn.party == CITIZEN and not is_announcement(turn)]
     spoken = [clause for turn in said for clause in clauses(turn)]
@@ -72,6 +74,7 @@ def read_findings(turns: Sequence[SpokenTurn]) -> list[NewFinding]:
         _connected(said),
         *(_answer(question, heard, spoken) for question in (CONTACTED, SOLVED, SATISFIED)),
         _suggestion(heard, spoken),
+        _risk(spoken),
     ]
 
 
@@ -133,6 +136,14 @@ def _suggestion(heard: Sequence[Reply], spoken: Sequence[Clause]) -> NewFinding:
         if made := [each for each in found if each.answer == "yes"]:
             return _joined(made)
     return _finding(SUGGESTION, after[0]) if after else NewFinding(SUGGESTION, "no", rule="nothing said")
+
+
+def _risk(spoken: Sequence[Clause]) -> NewFinding:
+    found = find_risk(spoken)
+    if found is None:
+        return NewFinding(RISK, "no", rule="nothing said")
+    rule, clause = found
+    return NewFinding(RISK, "yes", clause.turn.ordinal, clause.turn.start_ms, clause.sentence, rule)
 
 
 def _read_suggestion(clause: Clause, *, asked: bool) -> Reading | None:

@@ -17,12 +17,14 @@ SUGGESTED, ACCEPTED, CHANGED = "suggested", "accepted", "changed"
 
 # The questions of a callback, and the answers that each can have.
 CONNECTED, CONTACTED, SOLVED, SATISFIED, SUGGESTION = "connected", "contacted", "solved", "satisfied", "suggestion"
+RISK = "risk"
 ANSWERS: dict[str, tuple[str, ...]] = {
     CONNECTED: ("yes", "no"),
     CONTACTED: ("yes", "no", "unclear"),
     SOLVED: ("yes", "partly", "no", "unclear"),
     SATISFIED: ("satisfied", "fairly", "dissatisfied", "unclear"),
     SUGGESTION: ("yes", "no"),
+    RISK: ("yes", "no"),
 }
 
 

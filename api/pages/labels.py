@@ -71,6 +71,7 @@ QUESTIONS: Mapping[str, str] = {
     "solved": "诉求是否解决",
     "satisfied": "是否满意",
     "suggestion": "有无建议",
+    "risk": "有无风险",
 }
 ANSWERS: Mapping[str, str] = {
     "yes": "是",
@@ -258,7 +259,7 @@ FLAGS: Mapping[str, str] = {
 
 def answer_word(question: str, answer: str) -> str:
     """The word for one answer of one question."""
-    return (SUGGESTION_ANSWERS if question == "suggestion" else ANSWERS).get(answer, answer)
+    return (SUGGESTION_ANSWERS if question in ("suggestion", "risk") else ANSWERS).get(answer, answer)
 
 
 def actor_word(actor: str) -> str:

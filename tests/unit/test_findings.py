@@ -9,7 +9,7 @@ import pytest
 from tests.unit.callback_phrases import QUESTIONS, SAID
 from tools.sample_model.grammar import expand
 from workorders.findings import NewFinding, SpokenTurn, read_findings
-from workorders.orders import ANSWERS, CONNECTED, CONTACTED, SATISFIED, SOLVED, SUGGESTION
+from workorders.orders import ANSWERS, CONNECTED, CONTACTED, RISK, SATISFIED, SOLVED, SUGGESTION
 
 SAMPLE_CALLS = Path(__file__).parents[2] / "service" / "sample_calls"
 PARTIES = {"问": "agent", "答": "citizen", "某": "unknown"}
@@ -85,15 +85,15 @@ def test_whole_generated_callbacks() -> None:
             rule, expected[question] = rng.choice(list(choices.items()))
             lines += [f"问{expand('ask_' + question, rng)}", f"答{expand(rule, rng)}"]
         lines += [f"问{expand('closing', rng)}", "答再见。"]
-        assert answers(*lines) == {CONNECTED: "yes", **expected}, lines
+        assert answers(*lines) == {CONNECTED: "yes", **expected, RISK: "no"}, lines
 
 
 EXPECTED_OF_SAMPLES = {
-    "solved": ("yes", "yes", "yes", "satisfied", "no"),
-    "unsolved": ("yes", "no", "no", "dissatisfied", "yes"),
-    "suggestion": ("yes", "yes", "yes", "fairly", "yes"),
-    "unanswered": ("no", "unclear", "unclear", "unclear", "no"),
-    "no_number": ("yes", "yes", "yes", "satisfied", "no"),
+    "solved": ("yes", "yes", "yes", "satisfied", "no", "no"),
+    "unsolved": ("yes", "no", "no", "dissatisfied", "yes", "no"),
+    "suggestion": ("yes", "yes", "yes", "fairly", "yes", "no"),
+    "unanswered": ("no", "unclear", "unclear", "unclear", "no", "no"),
+    "no_number": ("yes", "yes", "yes", "satisfied", "no", "no"),
 }
 
 
@@ -146,7 +146,8 @@ def test_an_announcement_is_no_answer() -> None:
     found = answers(
         "问请问问题解决了吗？", "答您拨打的电话已关机。", "问请问问题解决了吗？", "答没有留言，请在提示声后留言。"
     )
-    assert found == {CONNECTED: "no", CONTACTED: "unclear", SOLVED: "unclear", SATISFIED: "unclear", SUGGESTION: "no"}
+    unclear = dict.fromkeys((CONTACTED, SOLVED, SATISFIED), "unclear")
+    assert found == {CONNECTED: "no", **unclear, SUGGESTION: "no", RISK: "no"}
 
 
 @pytest.mark.parametrize(
