@@ -39,8 +39,8 @@ class RecordingQuery(Model):
     since: date | None = Field(default=None, alias="from")
     to: date | None = None
     order: str | None = Field(default=None, max_length=64)
-    # A party's whole number: an agent's extension or a telephone.
-    person: str | None = Field(default=None, min_length=3, max_length=64)
+    # A word for a party's number: `POST /api/v1/persons` gives it.
+    who: str | None = Field(default=None, max_length=40)
     text_state: TextState | None = None
     cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
@@ -172,28 +172,6 @@ class ClipQuery(Model):
     end: float | None = Field(default=None, gt=0, le=86400)
     level: bool = False
     mix: bool = False
-
-
-class SearchQuery(Model):
-    q: str = Field(min_length=1, max_length=100)
-    limit: int = Field(default=50, ge=1, le=200)
-    offset: int = Field(default=0, ge=0, le=10000)
-
-
-class HitView(Model):
-    """``marks`` are [from, to) positions in ``text``."""
-
-    recording_id: UUID
-    ordinal: int
-    start_ms: int
-    end_ms: int
-    party: str
-    text: str
-    marks: list[tuple[int, int]]
-
-
-class SearchAnswer(Model):
-    items: list[HitView]
 
 
 class OrderQuery(Model):

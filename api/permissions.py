@@ -35,6 +35,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "audio.hear": _LISTENERS,
     "transcripts.see": _LISTENERS,
     "recordings.search": _LISTENERS,
+    "search.export": frozenset({SUPERVISOR, AUDITOR}),
     # Numbers and names in full: asked with a purpose, and in the ledger before they are shown.
     "people.reveal": _LISTENERS,
     "orders.see": _LISTENERS,

@@ -8,7 +8,6 @@ from api.masking import mask_name, mask_number, mask_text
 from api.models import (
     CallView,
     FindingView,
-    HitView,
     ImportAnswer,
     JobView,
     LedgerView,
@@ -28,7 +27,6 @@ from api.models import (
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.pausing import PauseRequest
-from archive.search import Hit
 from core.jobs import JobRow
 from core.ledger import LedgerRow
 from reporting.reports import Report
@@ -222,10 +220,6 @@ def call_view(row: Call, pause: PauseRequest | None = None) -> CallView:
 
 def pause_answer(row: PauseRequest) -> PauseAnswer:
     return PauseAnswer.model_validate(row, from_attributes=True)
-
-
-def hit_view(hit: Hit) -> HitView:
-    return HitView.model_validate(hit, from_attributes=True)
 
 
 def transcript_view(row: Recording, turns: Sequence[TurnRow], *, sample_model: bool) -> TranscriptView:

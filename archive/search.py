@@ -1,33 +1,52 @@
-"""Search in spoken words: an index of single and double characters, every candidate checked against the text.
+"""Search in spoken words: recordings in which every term was said, newest first, with the sentences that say one.
 
-Text is folded one character at a time (NFKD, case, no marks, no punctuation, no space) and every pair of neighbours
-becomes a token.  So a term of any length is found wherever it stands, in Chinese, Latin letters or digits, and nothing
-is found where it does not stand.  Tokens are written in hexadecimal: no database needs to know any language.
+Terms are found wherever they stand, in Chinese, Latin letters or digits, however short; nothing is found where it does
+not stand.  What is looked up is explained in `search_index`, what counts as the same in `folding`.
 """
 
-import unicodedata
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
-from functools import lru_cache
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, column, delete, func, select, text
+import numpy as np
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, column, func, literal, select, text, true, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from archive.catalogue import TurnRow
+from archive.catalogue import Recording, TurnRow
+from archive.folding import find_marks, query_terms
+from archive.search_index import SHELF_BITS, SPOKEN, WORDS, is_sqlite, keys_on, moment_of, place_of, word_of
 
-TABLE = "turn_search"
-# Of a longer query only the beginning is used: nobody remembers more of a sentence.
-MAX_QUERY = 400
-MAX_TERMS = 16
-MAX_TOKENS = 64
-BATCH = 200
+# More are not counted: the page says "more than".
+MOST = 1000
+SENTENCES = 3
+# So many keys narrow the candidates; the text decides.
+MAX_TOKENS = 8
+# Rounds of shelves grow by this factor; with conditions that few recordings may meet they stay small, to end in time.
+GROWTH, LARGEST_ROUND, LARGEST_WITH_CONDITIONS = 4, 4096, 64
+PATIENCE = 1.5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is searched for.  ``conditions`` are on ``Recording``; ``narrow`` says that few recordings meet them, so
+    that these are read instead of the index.  ``before`` is where the last page ended.  A search that ``conditions``
+    make longer than ``patience`` seconds shows what it has and says how far it came."""
+
+    words: str
+    since: datetime | None = None
+    until: datetime | None = None
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    narrow: bool = False
+    before: int | None = None
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A turn that holds every term.  ``marks`` are (start, end) places in ``text``, in order, not overlapping."""
+    """A turn that holds a term.  ``marks`` are (start, end) places in ``text``, in order, not overlapping."""
 
     recording_id: UUID
     ordinal: int
@@ -39,174 +58,194 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Folded:
-    """Text as it is compared, and for each of its characters the place in the original that it came from."""
+class FoundCall:
+    """A recording in which every term was said; ``sentences`` counts the turns that hold one, ``hits`` the first."""
 
-    text: str
-    places: tuple[int, ...]
-
-
-@lru_cache(maxsize=65536)
-def _fold_character(character: str) -> str:
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return "".join(part for part in plain if part.isalnum())
+    recording_id: UUID
+    sentences: int
+    hits: tuple[Hit, ...]
 
 
-def fold(original: str) -> Folded:
-    """Fold character by character, so that a part of a text folds to a part of the folded text."""
-    parts = [(part, place) for place, character in enumerate(original) for part in _fold_character(character)]
-    return Folded("".join(part for part, _ in parts), tuple(place for _, place in parts))
+@dataclass(frozen=True)
+class Found:
+    """One page.  ``next`` is the ``before`` of the next one.  There are ``count`` recordings from here on, or more
+    where ``more``; ``searched_to`` is set where patience ended before the end was reached."""
+
+    calls: tuple[FoundCall, ...] = ()
+    next: int | None = None
+    count: int = 0
+    more: bool = False
+    searched_to: datetime | None = None
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The sentences of the page, one after another."""
+        return [hit for call in self.calls for hit in call.hits]
 
 
-def index_tokens(original: str) -> list[str]:
-    """The distinct tokens of a turn: each pair of neighbours, and the last character alone."""
-    folded = fold(original).text
-    return list(dict.fromkeys(_token(folded[i : i + 2]) for i in range(len(folded))))
+@dataclass
+class _Places:
+    """Places in falling order, and from where on nothing was looked at."""
+
+    found: list[int] = field(default_factory=list)
+    stopped_at: int | None = None
 
 
-def query_terms(query: str) -> list[str]:
-    """The folded terms of a query, which spaces separate; all of them must stand in a turn."""
-    terms = (fold(part).text for part in query[:MAX_QUERY].split())
-    return list(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
-
-
-async def search(
-    session: AsyncSession, text: str, *, limit: int = 50, offset: int = 0, within: Select[UUID] | None = None
-) -> list[Hit]:
-    """The turns that hold every term of ``text``, newest recording first, then in the order of speaking; ``within``
-    selects the identifiers of the recordings that may be searched."""
-    terms = query_terms(text)
-    hits: list[Hit] = []
+async def search(session: AsyncSession, wanted: Wanted, *, limit: int = 20, sentences: int = SENTENCES) -> Found:
+    """One page of recordings, newest first."""
+    terms = query_terms(wanted.words)
     if not terms or limit <= 0:
-        return hits
-    async with aclosing(_hits(session, terms, within)) as found:
-        async for hit in found:
-            if offset > 0:
-                offset -= 1
-                continue
-            hits.append(hit)
-            if len(hits) == limit:
-                break
-    return hits
-
-
-async def _hits(
-    session: AsyncSession, terms: Sequence[str], within: Select[UUID] | None
-) -> AsyncGenerator[Hit, None]:
-    # Only identifiers are sorted: whole rows, with the times of their words, are a hundred times as wide.
-    ordered = (
-        select(TurnRow.id)
-        .where(TurnRow.id.in_(_candidates(session, terms)))
-        .order_by(TurnRow.recording_id.desc(), TurnRow.ordinal)
-        .execution_options(yield_per=BATCH)
+        return Found()
+    places = await _places(session, wanted, terms, max(limit, MOST) + 1)
+    page = places.found[:limit]
+    more = len(places.found) > max(limit, MOST)
+    if len(places.found) > limit:
+        following: int | None = page[-1]
+    else:
+        following = places.stopped_at
+    return Found(
+        calls=await _calls(session, page, terms, sentences),
+        next=following,
+        count=min(len(places.found), max(limit, MOST)),
+        more=more or places.stopped_at is not None,
+        searched_to=moment_of(places.stopped_at) if places.stopped_at is not None and not more else None,
     )
-    if within is not None:
-        ordered = ordered.where(TurnRow.recording_id.in_(within))
-    candidates = await session.stream_scalars(ordered)
-    try:
-        async for identifiers in candidates.partitions():
-            for turn in await _turns(session, identifiers):
-                marks = find_marks(turn.text, terms)
-                if marks:
-                    yield Hit(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text, marks)
-    finally:
-        await candidates.close()
 
 
-async def _turns(session: AsyncSession, identifiers: Sequence[int]) -> list[TurnRow]:
-    """The turns in the order of ``identifiers``."""
-    found = {turn.id: turn for turn in await session.scalars(select(TurnRow).where(TurnRow.id.in_(identifiers)))}
-    return [found[identifier] for identifier in identifiers if identifier in found]
+async def _places(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> _Places:
+    if wanted.narrow:
+        return _Places(list(await session.scalars(_narrow(session, wanted, terms, limit))))
+    if is_sqlite(session):
+        return _Places(list(await session.scalars(_in_words(session, wanted, terms, limit))))
+    return await _in_shelves(session, wanted, terms, limit)
 
 
-def find_marks(original: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Where the folded ``terms`` stand in ``original``; empty unless every one of them does."""
-    folded = fold(original)
-    found: list[tuple[int, int]] = []
-    for term in terms:
-        at = folded.text.find(term)
-        if at < 0:
-            return ()
-        while at >= 0:
-            found.append((folded.places[at], folded.places[at + len(term) - 1] + 1))
-            at = folded.text.find(term, at + 1)
-    return _merged(found)
+def _bounds(wanted: Wanted) -> list[ColumnElement[bool]]:
+    place = SPOKEN.c.place
+    found: list[ColumnElement[bool]] = []
+    if wanted.before is not None:
+        found.append(place < wanted.before)
+    if wanted.since:
+        found.append(place >= place_of(wanted.since))
+    if wanted.until:
+        found.append(place < place_of(wanted.until))
+    return found
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
+def _said(session: AsyncSession, terms: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Every term stands in the text.  No term holds the line's end, so that none reaches into the next turn."""
+    stands = func.instr if is_sqlite(session) else func.strpos
+    return [stands(SPOKEN.c.text, term) > 0 for term in terms]
 
 
-def _candidates(session: AsyncSession, terms: Sequence[str]) -> ColumnElement[int]:
-    """A subquery of the identifiers of turns that hold every token of every term."""
-    prefixes = [_token(term) for term in terms if len(term) == 1]
-    whole = [_token(term[i : i + 2]) for term in terms for i in range(len(term) - 1)]
-    whole = list(dict.fromkeys(whole))[:MAX_TOKENS]
-    if _is_sqlite(session):
-        match = " AND ".join([*(f'"{token}"' for token in whole), *(f'"{token}" *' for token in prefixes)])
-        query = text(f"SELECT rowid AS id FROM {TABLE} WHERE {TABLE} MATCH :match")  # noqa: S608
-    else:
-        match = " & ".join([*(f"'{token}'" for token in whole), *(f"'{token}':*" for token in prefixes)])
-        query = text(f"SELECT turn_id AS id FROM {TABLE} WHERE tokens @@ CAST(:match AS tsquery)")  # noqa: S608
-    return query.bindparams(match=match).columns(column("id")).scalar_subquery()
+def _narrow(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> Select[tuple[int]]:
+    """Look at the texts of the few recordings that meet the conditions."""
+    query = select(SPOKEN.c.place).join(Recording, Recording.id == SPOKEN.c.recording_id)
+    return (
+        query.where(*wanted.conditions, *_bounds(wanted), *_said(session, terms))
+        .order_by(SPOKEN.c.place.desc())
+        .limit(limit)
+    )
 
 
-def _token(characters: str) -> str:
-    return "".join(f"{ord(character):04x}" for character in characters)
+def _in_words(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> Select[tuple[int]]:
+    """SQLite: FTS5 gives its rows from the newest on, and stops where the limit is reached."""
+    match = " AND ".join(f'"{word_of(token)}"' for token in narrowing_tokens(terms))
+    candidates = text(f"SELECT rowid AS place FROM {WORDS} WHERE {WORDS} MATCH :match ORDER BY rowid DESC")  # noqa: S608
+    found = candidates.bindparams(match=match).columns(column("place", Integer)).subquery("found")
+    query = select(SPOKEN.c.place).select_from(found.join(SPOKEN, SPOKEN.c.place == found.c.place))
+    if wanted.conditions:
+        query = query.where(select(Recording.id).where(_same_recording(), *wanted.conditions).exists())
+    return query.where(*_bounds(wanted), *_said(session, terms)).order_by(found.c.place.desc()).limit(limit)
 
 
-def _is_sqlite(session: AsyncSession) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
+def _same_recording() -> ColumnElement[bool]:
+    return Recording.id == SPOKEN.c.recording_id
 
 
-async def index_turns(session: AsyncSession, turns: Sequence[TurnRow]) -> None:
-    """Add flushed turns to the index, in the caller's transaction."""
-    if not turns:
-        return
-    if _is_sqlite(session):
-        statement = text(f"INSERT INTO {TABLE} (rowid, tokens) VALUES (:id, :tokens)")  # noqa: S608
-        rows = [{"id": turn.id, "tokens": " ".join(index_tokens(turn.text))} for turn in turns]
-    else:
-        statement = text(
-            f"INSERT INTO {TABLE} (turn_id, tokens) "  # noqa: S608
-            "VALUES (:id, array_to_tsvector(string_to_array(:tokens, ' ')))"
+async def _in_shelves(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> _Places:
+    """PostgreSQL: the newest shelf first, then rounds of more and more, until there is enough."""
+    bounds = await session.execute(select(func.min(SPOKEN.c.place), func.max(SPOKEN.c.place)))
+    first, last = bounds.one()
+    if first is None:
+        return _Places()
+    low, high = first, last
+    if wanted.since:
+        low = max(low, place_of(wanted.since))
+    for bound in (wanted.before, place_of(wanted.until) if wanted.until else None):
+        high = high if bound is None else min(high, bound - 1)
+    # Compiling a plan of this size takes longer than running it.
+    await session.execute(text("SET LOCAL jit = off"))
+    places, tokens = _Places(), narrowing_tokens(terms)
+    shelf, oldest, size, begun = high >> SHELF_BITS, low >> SHELF_BITS, 1, time.monotonic()
+    largest = LARGEST_WITH_CONDITIONS if wanted.conditions else LARGEST_ROUND
+    while shelf >= oldest and len(places.found) < limit:
+        shelves = np.arange(shelf, max(shelf - size, oldest - 1), -1)
+        query = _on(session, shelves, tokens, wanted, terms, limit - len(places.found))
+        places.found += await session.scalars(query)
+        shelf, size = shelf - size, min(size * GROWTH, largest)
+        if wanted.conditions and shelf >= oldest and time.monotonic() - begun > wanted.patience:
+            places.stopped_at = (shelf + 1) << SHELF_BITS
+            break
+    return places
+
+
+def _on(
+    session: AsyncSession,
+    shelves: "np.typing.NDArray[np.int64]",
+    tokens: Sequence[str],
+    wanted: Wanted,
+    terms: Sequence[str],
+    limit: int,
+) -> Select[tuple[int]]:
+    """What is on these shelves.  Each is looked up by itself, and a recording's conditions by its identifier: to a
+    planner that cannot know how rare a word is, reading whole tables looks cheap.  ``OFFSET 0`` is its fence."""
+    names = [f"k{number}" for number in range(len(tokens))]
+    keys = [bindparam(None, keys_on(shelves, token).tolist(), type_=ARRAY(Integer)) for token in tokens]
+    shelf = func.unnest(*keys).table_valued(*(column(name, Integer) for name in names)).render_derived(name="shelf")
+    said = select(SPOKEN.c.place, SPOKEN.c.recording_id).where(
+        SPOKEN.c["keys"].contains(array([shelf.c[name] for name in names])), *_bounds(wanted), *_said(session, terms)
+    )
+    found = said.correlate(shelf).offset(0).lateral("found")
+    joined = shelf.join(found, true())
+    if wanted.conditions:
+        of_it = Recording.id == found.c.recording_id
+        joined = joined.join(
+            select(literal(1)).where(of_it, *wanted.conditions).correlate(found).offset(0).lateral("met"), true()
         )
-        rows = [{"id": turn.id, "tokens": " ".join(index_tokens(turn.text))} for turn in turns]
-    await session.execute(statement, rows)
+    return select(found.c.place).select_from(joined).order_by(found.c.place.desc()).limit(limit)
 
 
-async def remove_turns(session: AsyncSession, recording_id: UUID) -> None:
-    """Remove a recording's turns from the index and from the catalogue, in the caller's transaction."""
-    identifier = "rowid" if _is_sqlite(session) else "turn_id"
-    turns = (await session.scalars(select(TurnRow.id).where(TurnRow.recording_id == recording_id))).all()
-    if turns:
-        statement = text(f"DELETE FROM {TABLE} WHERE {identifier} = :id")  # noqa: S608
-        await session.execute(statement, [{"id": turn} for turn in turns])
-    await session.execute(delete(TurnRow).where(TurnRow.recording_id == recording_id))
+def narrowing_tokens(terms: Sequence[str]) -> list[str]:
+    """What is looked up: pairs of characters that cover each term, then those between them while there is room."""
+    covering = [term[at : at + 2] for term in terms for at in (*range(0, len(term) - 1, 2), max(len(term) - 2, 0))]
+    between = [term[at : at + 2] for term in terms for at in range(1, len(term) - 1, 2)]
+    return list(dict.fromkeys([*covering, *between]))[:MAX_TOKENS]
 
 
-async def indexed(session: AsyncSession) -> int:
-    """How many turns the index holds."""
-    return int(await session.scalar(select(func.count()).select_from(text(TABLE))) or 0)
-
-
-def create_index(connection: Connection) -> None:
-    """Create the index table on SQLite (FTS5) or PostgreSQL (tsvector, GIN); for the migration and for tests."""
-    if connection.dialect.name == "sqlite":
-        connection.execute(
-            text(f"CREATE VIRTUAL TABLE {TABLE} USING fts5(tokens, tokenize='ascii', detail=none, columnsize=0)")
+async def _calls(
+    session: AsyncSession, page: Sequence[int], terms: Sequence[str], sentences: int
+) -> tuple[FoundCall, ...]:
+    """The recordings at these places, with the sentences that hold a term."""
+    query = select(SPOKEN.c.recording_id, SPOKEN.c.text).where(SPOKEN.c.place.in_(page)).order_by(SPOKEN.c.place.desc())
+    said: dict[UUID, list[int]] = {
+        row.recording_id: [n for n, line in enumerate(row.text.split("\n")) if any(term in line for term in terms)]
+        for row in await session.execute(query)
+    }
+    shown = [(identifier, ordinal) for identifier, found in said.items() for ordinal in found[:sentences]]
+    hits: dict[UUID, list[Hit]] = {identifier: [] for identifier in said}
+    for turn in await _turns(session, shown):
+        marks = find_marks(turn.text, terms)
+        hits[turn.recording_id].append(
+            Hit(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text, marks)
         )
-        return
-    connection.execute(text(f"CREATE TABLE {TABLE} (turn_id bigint PRIMARY KEY, tokens tsvector NOT NULL)"))
-    connection.execute(text(f"CREATE INDEX ix_{TABLE}_tokens ON {TABLE} USING gin (tokens)"))
+    return tuple(FoundCall(identifier, len(said[identifier]), tuple(hits[identifier])) for identifier in said)
 
 
-def drop_index(connection: Connection) -> None:
-    """Undo ``create_index``."""
-    connection.execute(text(f"DROP TABLE {TABLE}"))
+async def _turns(session: AsyncSession, shown: Sequence[tuple[UUID, int]]) -> Sequence[TurnRow]:
+    if not shown:
+        return []
+    turn = TurnRow
+    query = select(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text)
+    identified = tuple_(turn.recording_id, turn.ordinal).in_(shown)
+    return (await session.execute(query.where(identified).order_by(turn.recording_id, turn.ordinal))).all()  # type: ignore[return-value]

@@ -21,7 +21,9 @@ import api.access.attempts
 import api.access.second_factor
 import api.access.sessions
 import api.access.tokens
+import api.persons
 import api.preferences
+import api.saved_searches
 import archive.catalogue
 import archive.comments
 import archive.drafts
@@ -49,7 +51,9 @@ TABLE_MODULES = (
     api.access.second_factor,
     api.access.sessions,
     api.access.tokens,
+    api.persons,
     api.preferences,
+    api.saved_searches,
     archive.catalogue,
     archive.comments,
     archive.drafts,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from archive.search import create_index
+from archive.search_index import create_index
 from core.database import Base
 
 ROOT = Path(__file__).parent.parent

@@ -18,6 +18,7 @@ PERMISSIONS: Mapping[str, str] = {
     "audio.hear": "收听录音",
     "transcripts.see": "查看文字",
     "recordings.search": "检索",
+    "search.export": "导出检索结果",
     "orders.see": "查看工单",
     "orders.import": "导入工单",
     "links.see": "查看待关联",

@@ -5,23 +5,17 @@ from uuid import UUID
 
 from aiohttp import web
 
-from api import reading
-from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
-from api.models import HitView, RecordingQuery, RecordingSummary, SearchQuery
+from api.models import RecordingQuery
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import recordings as routes
 from api.routes.findings import decide
-from api.shaping import recording_summary
 
-_FILTERS = ("day", "from", "to", "order", "text_state", "cursor")
+_FILTERS = ("day", "from", "to", "order", "text_state", "who", "cursor")
 
 
 async def show_recordings(request: web.Request) -> web.Response:
-    words = request.query.get("q", "").strip()
-    if words:
-        return await _show_hits(request, words)
     wanted = {name: request.query[name] for name in _FILTERS if request.query.get(name)}
     page = await routes.recordings_page(request, parse_query(wanted, RecordingQuery))
     following = "?" + urlencode({**wanted, "cursor": page.next or ""})
@@ -29,24 +23,10 @@ async def show_recordings(request: web.Request) -> web.Response:
         request,
         "recordings.html",
         page=page,
-        words="",
         wanted=wanted,
         filtered=bool(wanted),
         following=following if page.next else "",
     )
-
-
-async def _show_hits(request: web.Request, words: str) -> web.Response:
-    found = await routes.hits(request, SearchQuery(q=words[:100], limit=100))
-    identifiers = list(dict.fromkeys(hit.recording_id for hit in found.items))
-    groups: list[tuple[RecordingSummary, list[HitView]]] = []
-    async with context(request).database.read() as session:
-        rows = await reading.recordings_by_id(session, signed_in(request), identifiers)
-        orders = await reading.orders_of(session, list(rows.values()))
-    for identifier in identifiers:
-        hits = [hit for hit in found.items if hit.recording_id == identifier]
-        groups.append((recording_summary(rows[identifier], orders[identifier]), hits))
-    return render(request, "search.html", words=words, groups=groups, count=len(found.items))
 
 
 async def do_link(request: web.Request) -> web.Response:

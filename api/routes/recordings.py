@@ -14,16 +14,14 @@ from api.models import (
     RecordingDetail,
     RecordingPage,
     RecordingQuery,
-    SearchAnswer,
-    SearchQuery,
     TranscriptView,
 )
+from api.persons import number_of
 from api.problems import Problem
 from api.routes.clip import get_clip
 from api.routes.sound import get_audio
-from api.scope import require_visible, visible_ids
-from api.shaping import hit_view, link_view, recording_detail, recording_summary, transcript_view
-from archive.search import search
+from api.scope import require_visible
+from api.shaping import link_view, recording_detail, recording_summary, transcript_view
 from retention.membership import settle_holds
 from workorders.linking import link_by_person
 from workorders.orders import Link
@@ -41,13 +39,13 @@ def path_id(request: web.Request) -> UUID:
         raise Problem(404, "not an identifier") from None
 
 
-def filter_of(asked: RecordingQuery) -> reading.RecordingFilter:
+def filter_of(asked: RecordingQuery, person: str | None) -> reading.RecordingFilter:
     """``day`` is short for ``from`` and ``to`` on the same day."""
     return reading.RecordingFilter(
         since=asked.day or asked.since,
         until=asked.day or asked.to,
         order=asked.order,
-        person=asked.person,
+        person=person,
         text_state=asked.text_state,
         cursor=asked.cursor,
         limit=asked.limit,
@@ -58,9 +56,10 @@ async def recordings_page(request: web.Request, asked: RecordingQuery) -> Record
     """One page of the list; a ``Problem`` 400 for a cursor that is none."""
     here = context(request)
     async with here.database.read() as session:
+        person = await number_of(session, asked.who) if asked.who else None
         try:
             rows, following = await reading.list_recordings(
-                session, signed_in(request), filter_of(asked), here.settings.timezone
+                session, signed_in(request), filter_of(asked, person), here.settings.timezone
             )
         except ValueError as error:
             raise Problem(400, f"cursor: {error}") from None
@@ -90,15 +89,6 @@ async def transcript(request: web.Request, identifier: UUID) -> TranscriptView:
         return transcript_view(row, await reading.turns_of(session, identifier), sample_model=sample_model)
 
 
-async def hits(request: web.Request, asked: SearchQuery) -> SearchAnswer:
-    """Where the words were spoken, with the second."""
-    async with context(request).database.read() as session:
-        found = await search(
-            session, asked.q, limit=asked.limit, offset=asked.offset, within=visible_ids(signed_in(request))
-        )
-    return SearchAnswer(items=[hit_view(each) for each in found])
-
-
 async def get_recordings(request: web.Request) -> web.Response:
     return answer(await recordings_page(request, read_query(request, RecordingQuery)))
 
@@ -109,10 +99,6 @@ async def get_recording(request: web.Request) -> web.Response:
 
 async def get_transcript(request: web.Request) -> web.Response:
     return answer(await transcript(request, path_id(request)))
-
-
-async def get_search(request: web.Request) -> web.Response:
-    return answer(await hits(request, read_query(request, SearchQuery)))
 
 
 async def link_to_order(request: web.Request, identifier: UUID, number: str) -> Link:
@@ -186,14 +172,5 @@ ENDPOINTS = (
         takes=LinkRequest,
         answers=LinkView,
         status=201,
-    ),
-    Endpoint(
-        "GET",
-        "/api/v1/search",
-        "recordings.search",
-        get_search,
-        "按说过的话检索 / search in spoken words",
-        query=SearchQuery,
-        answers=SearchAnswer,
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject, TurnRow
-from archive.search import search
+from archive.search import Wanted, search
 from archive.store import Version
 from core.database import Database
 from core.errors import Conflict, NotFound, Refused
@@ -123,7 +123,7 @@ async def test_what_was_decided_is_deleted_to_the_last_version(house: House) -> 
         )
         counted = select(TurnRow.recording_id, func.count()).group_by(TurnRow.recording_id)
         assert (await session.execute(counted)).all() == [(other.id, 1)]
-        assert {hit.recording_id for hit in await search(session, "解决")} == {other.id}
+        assert {call.recording_id for call in (await search(session, Wanted("解决"))).calls} == {other.id}
         left = (await session.scalars(select(StoredObject).where(StoredObject.recording_id == recording.id))).all()
         assert [each.kind for each in left] == ["certificate"]
         kinds = await session.scalars(

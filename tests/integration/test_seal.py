@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import SEALED, SIGNALLED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
 from archive.house import Archive
 from archive.seal import NewRecording, hash_file, lengthen, seal_object, seal_recording, seal_transcript
-from archive.search import indexed, search
+from archive.search import Wanted, search
+from archive.search_index import indexed
 from archive.store import ObjectStore, Version
 from core import jobs, ledger
 from core.clock import utc_now
@@ -174,8 +175,8 @@ async def test_a_correction_is_a_new_version_that_names_what_it_replaces(archive
         turns = list(await session.scalars(select(TurnRow.text).order_by(TurnRow.ordinal)))
         assert turns == ["请问解决了没有", "没有解决"]
         assert await indexed(session) == 2
-        assert await search(session, "满意") == []
-        assert [hit.ordinal for hit in await search(session, "没有")] == [0, 1]
+        assert (await search(session, Wanted("满意"))).calls == ()
+        assert [hit.ordinal for hit in (await search(session, Wanted("没有"))).hits] == [0, 1]
     assert await ledger_kinds(archive) == ["sealed", "transcribed", "corrected"]
 
 

@@ -1,10 +1,16 @@
 """How text is folded, cut into tokens and marked."""
 
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.search import MAX_TERMS, find_marks, fold, index_tokens, query_terms
+from archive.folding import MAX_TERMS, find_marks, fold, folded_text, query_terms
+from archive.search import MAX_TOKENS, narrowing_tokens
+from archive.search_index import keys_on, moment_of, place_of, row_keys, tokens_of, word_of
+from core.ids import new_id
 
 
 def test_width_case_marks_and_punctuation_do_not_matter() -> None:
@@ -27,8 +33,37 @@ def test_a_part_of_a_text_folds_to_a_part_of_the_folded_text(text: str, data: st
 
 
 @given(st.text())
-def test_tokens_are_hexadecimal_whatever_the_text(text: str) -> None:
-    assert all(token.isalnum() and token == token.lower() for token in index_tokens(text))
+def test_words_are_hexadecimal_whatever_the_text(text: str) -> None:
+    words = [word_of(token) for token in tokens_of(folded_text(text))]
+    assert all(word.isalnum() and word == word.lower() for word in words)
+
+
+@given(st.text(), st.data())
+def test_what_is_looked_up_for_a_part_is_kept_for_the_whole(text: str, data: st.DataObject) -> None:
+    folded = folded_text(text)
+    start = data.draw(st.integers(0, len(folded)))
+    part = folded[start : data.draw(st.integers(start, len(folded)))]
+    looked_up = narrowing_tokens([part] if part else [])
+    assert set(looked_up) <= tokens_of(folded)
+    assert len(looked_up) <= MAX_TOKENS
+    assert bool(looked_up) == bool(part)
+
+
+@given(st.integers(0, 2**40), st.text(min_size=1, max_size=2))
+def test_a_key_is_looked_up_as_it_was_written(milliseconds: int, text: str) -> None:
+    tokens = sorted(tokens_of(folded_text(text)))
+    place = milliseconds << 21
+    shelves = np.array([place >> 47], dtype=np.int64)
+    assert set(row_keys(place, tokens)) == {int(keys_on(shelves, token)[0]) for token in tokens}
+
+
+def test_places_are_in_the_order_of_time() -> None:
+    moments = [datetime(2026, 11, 20, 2, 30, second, tzinfo=UTC) for second in range(3)]
+    places = [place_of(moment, new_id()) for moment in moments]
+    assert places == sorted(places)
+    assert [moment_of(place) for place in places] == moments
+    assert all(place_of(moment) <= place for moment, place in zip(moments, places, strict=True))
+    assert places[-1] < 2**63
 
 
 @pytest.mark.parametrize(
@@ -38,7 +73,7 @@ def test_tokens_are_hexadecimal_whatever_the_text(text: str) -> None:
         ("非常满，意", ["满意"], ((2, 5),)),
         ("解决了，很满意", ["满意", "解决"], ((0, 2), (5, 7))),
         ("aaa", ["aa"], ((0, 3),)),
-        ("解决了", ["解决", "满意"], ()),
+        ("解决了", ["解决", "满意"], ((0, 2),)),
         ("", ["满"], ()),
     ],
 )

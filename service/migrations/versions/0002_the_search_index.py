@@ -1,8 +1,8 @@
-"""the search index: FTS5's table or a tsvector's, made by hand outside the models."""
+"""the search index: keys under GIN or FTS5's table, made by hand outside the models."""
 
 from alembic import op
 
-from archive.search import create_index, drop_index
+from archive.search_index import create_index, drop_index
 
 revision = "0002"
 down_revision = "0001"
