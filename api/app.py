@@ -12,6 +12,7 @@ import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
+import api.pages.search
 import api.pages.reveal
 import api.pages.review
 import api.pages.shared
@@ -33,6 +34,7 @@ import api.routes.recordings
 import api.routes.reports
 import api.routes.reveal
 import api.routes.review
+import api.routes.search
 import api.routes.session
 import api.routes.shares
 from api import assets, middleware
@@ -57,6 +59,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.own.ENDPOINTS,
     *api.routes.reveal.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
+    *api.routes.search.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
     *api.routes.review.ENDPOINTS,
     *api.routes.evidence.ENDPOINTS,
@@ -82,6 +85,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.shared.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
+    *api.pages.search.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
     *api.pages.status.ENDPOINTS,
 )
