@@ -16,7 +16,7 @@ from archive.catalogue import DISPOSED, KEPT, Recording, StoredObject
 from archive.house import Archive
 from core.database import Database
 from core.errors import NotFound
-from core.ledger import Entry, append
+from core.ledger import Entry, append_all
 from core.settings import Settings
 from retention.disposal import SYSTEM
 from retention.holds import (
@@ -81,22 +81,24 @@ async def in_scope(database: Database, settings: Settings, case: HoldCase, only:
 async def _join(archive: Archive, case_id: UUID, recordings: Sequence[UUID]) -> tuple[int, int]:
     """Take recordings into a case: from this commit on nothing disposes of them.  Returns how many, and how many came
     after their deletion had begun."""
-    joined = late = 0
+    entries, now = list[Entry](), archive.clock()
     async with archive.database.write() as session:
         if (await find_case(session, case_id)).state == RELEASED:
             return 0, 0
-        for recording in await _lock(session, recordings):
-            if await session.get(HoldMember, (case_id, recording.id)) is not None:
-                continue  # another run was faster
-            kept, now = recording.life == KEPT, archive.clock()
-            member = HoldMember(case_id=case_id, recording_id=recording.id, joined_at=now)
-            member.state = HOLDING if kept else TOO_LATE
-            session.add(member)
+        locked = await _lock(session, recordings)
+        query = select(HoldMember.recording_id).where(HoldMember.case_id == case_id)
+        faster = set(await session.scalars(query.where(HoldMember.recording_id.in_(recordings))))
+        for recording in locked:
+            if recording.id in faster:
+                continue  # another run was
+            kept = recording.life == KEPT
+            state, kind = (HOLDING, "held") if kept else (TOO_LATE, "hold too late")
+            session.add(HoldMember(case_id=case_id, recording_id=recording.id, joined_at=now, state=state))
             recording.held = recording.held or kept
-            joined, late = joined + kept, late + (not kept)
-            kind = "held" if kept else "hold too late"
-            await append(session, Entry(kind, SYSTEM, str(recording.id), {"case": str(case_id)}), now)
-    return joined, late
+            entries.append(Entry(kind, SYSTEM, str(recording.id), {"case": str(case_id)}))
+        await append_all(session, entries, now)
+    joined = sum(entry.kind == "held" for entry in entries)
+    return joined, len(entries) - joined
 
 
 async def _let_go(archive: Archive) -> int:
@@ -147,11 +149,13 @@ async def _release(
     others = select(HoldMember.recording_id).where(HoldMember.recording_id.in_(leaving), HoldMember.state.in_(HOLDS))
     still = set(await session.scalars(others))
     await _hold(archive, session, leaving - still, on=False)
+    entries = list[Entry]()
     for member in members:
         member.state = LET_GO
         rows[member.recording_id].held = member.recording_id in still
         facts = {"case": str(member.case_id), "still_held": member.recording_id in still}
-        await append(session, Entry("released", SYSTEM, str(member.recording_id), facts), archive.clock())
+        entries.append(Entry("released", SYSTEM, str(member.recording_id), facts))
+    await append_all(session, entries, archive.clock())
 
 
 async def _lock(session: AsyncSession, recordings: Sequence[UUID]) -> Sequence[Recording]:
