@@ -1,6 +1,6 @@
 """``huiyin rebuild``: the catalogue, links, texts, outcomes, search index, reports, holds and ledger from the store.
 
-    ledger ─▶ settings ─▶ orders ─▶ recordings ─▶ tombstones ─▶ rest ─▶ holds ─▶ held ─▶ missing ─▶ done
+    ledger ─▶ settings ─▶ orders ─▶ recordings ─▶ tombstones ─▶ rest ─▶ exports ─▶ holds ─▶ held ─▶ missing ─▶ done
 
 Each step goes through the store in the order of its keys and commits how far it came with what it wrote, so that a
 killed run goes on where it was; memory holds one batch.  Whatever is damaged is named, and the rest comes back.  Nobody
@@ -32,6 +32,7 @@ from core.note import VerifierKey
 from core.proofs import tree_size
 from core.rebuilding import KIND
 from core.settings import Settings
+from retention.handover.rebuild import restore_exports
 from retention.membership import settle_holds
 from retention.rebuild import (
     CASE_STATES,
@@ -54,7 +55,6 @@ from workorders.rebuild import Rows, import_again, read_import, restore_findings
 NOT_REBUILT = frozenset(
     {
         *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests"),
-        *("exports", "export_items", "export_receipts"),
         # What belongs to accounts, and outlines of sound, which are made again when a page asks for them.
         *("teams", "agent_numbers", "shares", "drafts", "listening_places", "review_preferences", "waveforms"),
     }
@@ -224,6 +224,11 @@ async def _rest(work: Rebuild) -> None:
     await restore_rest(Rest(work.archive, work.state, work.lose))
 
 
+async def _exports(work: Rebuild) -> None:
+    """Handovers, whose sealed objects the step before has put into the catalogue."""
+    work.state.count("exports", await restore_exports(work.archive, work.lose))
+
+
 async def _holds(work: Rebuild) -> None:
     """Which recordings are in which case."""
     async with work.archive.database.read() as session:
@@ -280,6 +285,7 @@ STEPS: dict[str, Callable[[Rebuild], Awaitable[None]]] = {
     "recordings": _recordings,
     "tombstones": _tombstones,
     "rest": _rest,
+    "exports": _exports,
     "holds": _holds,
     "held": _held,
     "missing": _missing,

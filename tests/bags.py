@@ -26,7 +26,7 @@ from retention.handover.finishing import Finished
 from retention.handover.scope import Scope
 from tests.integration.kept import House, MovableClock
 from tests.tables import create_all
-from tests.web import STARTED, Seeded, seed
+from tests.web import CITIZEN, ORDER, STARTED, Seeded, seed
 from workorders.exports import import_export
 
 SETTINGS: Settings = load({"HUIYIN_ORGANISATION": "测试回访项目组"})
@@ -74,7 +74,9 @@ async def _make(directory: Path) -> Made:
 async def add_papers(archive: Archive, directory: Path, gone: UUID | None = None) -> None:
     """An imported file, an issued report and, of a recording whose time has come, a certificate of disposal."""
     source = directory / "导出.csv"
-    source.write_text("工单编号,标题,来电人\nGD20261118-0001,路灯不亮,王样本\n", encoding="utf-8-sig")
+    header = "工单编号,标题,来电人,来电人电话,创建时间,办结时间"
+    said = f"{ORDER},路灯不亮,王样本,{CITIZEN},2026-11-18 09:00:00,2026-11-19 17:00:00"
+    source.write_text(f"{header}\n{said}\n", encoding="utf-8-sig")
     until = utc_now() + UNTIL
     await import_export(archive, source, by="li", timezone=SETTINGS.timezone, retain_until=until)
     await issue_daily(archive, SETTINGS, STARTED.date(), by="li", retain_until=until)

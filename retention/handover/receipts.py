@@ -15,11 +15,12 @@ from archive.layout import document
 from archive.seal import seal_object
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
-from core.ledger import Entry
+from core.ledger import Entry, LedgerRow
 from retention.handover.tables import Export, Receipt
 
 FORMAT = "huiyin-handover-receipt/1"
 KIND = "receipt"
+RECEIVED = "received"
 # A scanned page is a few megabytes.
 LARGEST = 64 * 1024 * 1024
 
@@ -50,12 +51,14 @@ async def record_receipt(archive: Archive, new: NewReceipt, *, by: str, retain_u
         receiver=new.receiver.strip(),
         received_at=new.received_at,
         recorded_by=by,
-        recorded_at=archive.clock(),
         signed=signed.id if signed else None,
     )
 
     async def add(session: AsyncSession, stored: StoredObject) -> None:
         receipt.record = stored.id
+        # What the ledger says, so that the store tells the same moment.
+        query = select(LedgerRow.at).where(LedgerRow.subject == str(export.id), LedgerRow.kind == RECEIVED)
+        receipt.recorded_at = (await session.scalars(query.order_by(LedgerRow.seq.desc()).limit(1))).one()
         session.add(receipt)
 
     # The receiver's name stands in the sealed record, not in the ledger.
@@ -66,7 +69,7 @@ async def record_receipt(archive: Archive, new: NewReceipt, *, by: str, retain_u
         kind=KIND,
         content=document(_record(receipt, signed)),
         retain_until=retain_until,
-        entry=Entry("received", by, str(export.id), facts),
+        entry=Entry(RECEIVED, by, str(export.id), facts),
         then=add,
     )
     return receipt

@@ -1,7 +1,10 @@
-"""A call as a vCon (draft-ietf-vcon-vcon-core-02, whose ``vcon`` parameter is "0.4.0").
+"""A call as a vCon (draft-ietf-vcon-vcon-core-04 of September 2026; its deprecated ``vcon`` parameter is "0.4.0", which
+readers of earlier drafts look at).
 
 Audio and transcripts are external references with content hashes.  The draft wants HTTPS URLs there; in a bag that is
-read offline they are relative references (RFC 3986, section 4.2) to files beside the vCon.  No other deviation.
+read offline they are relative references (RFC 3986, section 4.2) to files beside the vCon.  The identifier is the
+recording's own UUID of version 7 where the draft recommends version 8, FLAC is not among its recommended media types,
+and the signature that it recommends is the bag's, over every file.  No other deviation.
 """
 
 import base64
@@ -13,7 +16,7 @@ from archive.catalogue import Recording
 from archive.layout import media_type, software_version
 from retention.handover.journal import Written
 
-DRAFT = "draft-ietf-vcon-vcon-core-02"
+DRAFT = "draft-ietf-vcon-vcon-core-04"
 SYNTAX = "0.4.0"
 
 
@@ -57,17 +60,17 @@ def vcon(recording: Recording, files: Files) -> dict[str, Any]:
 
 
 def _party(role: str, number: str, name: str) -> dict[str, str]:
-    known = {"tel": f"tel:{number}" if number else "", "name": name}
+    # Nobody proved to us to be who the gateway says.
+    known = {"tel": f"tel:{number}" if number else "", "name": name, "validation": "none" if name else ""}
     return {"type": role, **{key: value for key, value in known.items() if value}}
 
 
 def _dialog(recording: Recording, files: Files) -> Mapping[str, Any]:
-    """Channel 1 (left) is party 0, channel 2 party 1."""
+    """Channel 1 (left) is party 0, who called, so that no ``originator`` is named; channel 2 is party 1."""
     about = {
         "start": recording.started_at.isoformat(),
         "duration": recording.duration_ms / 1000,
         "parties": [0, 1],
-        "originator": 0,
     }
     if files.audio is None:
         return {"type": "incomplete", "disposition": "failed", **about}

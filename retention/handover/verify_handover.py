@@ -165,12 +165,19 @@ class Check:
         self.found[name] = found
         return found
 
+    def _text(self, name: str, errors: str = "replace") -> str:
+        """A small file's text; nothing where it cannot be read, which the comparison of its hash names."""
+        try:
+            return self.bag.read(name).decode("utf-8", errors)
+        except BROKEN:
+            return ""
+
     def _manifest(self, name: str, names: set[str]) -> dict[str, str]:
         if name not in names:
             self.fault("missing", name)
             return {}
         entries: dict[str, str] = {}
-        for line in self.bag.read(name).decode("utf-8", "replace").rstrip("\n").split("\n"):
+        for line in self._text(name).rstrip("\n").split("\n"):
             digest, separator, path = line.partition("  ")
             if not separator or not path.startswith("data/") or ".." in path.split("/") or path in entries:
                 self.fault("form", f"{name}: {line}")
@@ -178,14 +185,14 @@ class Check:
         return entries
 
     def _oxum(self, files: int) -> None:
-        info = self.bag.read("bag-info.txt").decode("utf-8", "replace") if "bag-info.txt" in self.bag.names else ""
+        info = self._text("bag-info.txt") if "bag-info.txt" in self.bag.names else ""
         said = re.search(r"^Payload-Oxum: (.*)$", info, re.M)
         found = f"{self.octets}.{files}"
         if not said or said[1] != found:
             self.fault("oxum", "bag-info.txt", said[1] if said else "Payload-Oxum", found)
 
     def _tags(self, names: set[str]) -> None:
-        if self.bag.read("bagit.txt").decode("utf-8", "replace") != DECLARATION:
+        if self._text("bagit.txt") != DECLARATION:
             self.fault("altered", "bagit.txt")
         tags = sorted(name for name in names if not name.startswith("data/") and name not in TAG_MANIFESTS)
         for name in tags:
@@ -195,7 +202,7 @@ class Check:
                 self.fault("missing", manifest)
                 continue
             expected = [f"{self.found[name][algorithm]}  {name}" for name in tags]
-            text = self.bag.read(manifest).decode("utf-8", "replace")
+            text = self._text(manifest)
             self._compare_tags(manifest, text, "".join(line + "\n" for line in expected))
 
     def _compare_tags(self, manifest: str, text: str, expected: str) -> None:
@@ -216,7 +223,7 @@ class Check:
 
     def _key(self, names: set[str]) -> tuple[str, bytes] | None:
         place = LEDGER + "verifier-key.txt"
-        inside = self.bag.read(place).decode("utf-8", "replace").strip() if place in names else ""
+        inside = self._text(place).strip() if place in names else ""
         if self.given and inside != self.given.strip():
             self.fault("key", place, self.given.strip(), inside)
         try:
@@ -245,7 +252,7 @@ class Check:
         self.head_line = lines[2] if len(lines) > 2 else ""
 
     def _open(self, name: str, key: tuple[str, bytes]) -> str | None:
-        return self._open_text(name, self.bag.read(name).decode("utf-8", "replace"), key)
+        return self._open_text(name, self._text(name), key)
 
     def _open_text(self, name: str, note: str, key: tuple[str, bytes]) -> str | None:
         try:
@@ -454,7 +461,7 @@ class Check:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            value = json.loads(self.bag.read(name))
+            value = json.loads(self._text(name, "strict"))
         except ValueError as error:
             self.fault("form", name, "JSON", error)
             return {}

@@ -17,6 +17,7 @@ from core.note import SigningKey
 from retention.handover import verify_handover
 from retention.handover.zipping import zip_bag
 from tests.bags import Made, make_bag, seal_again, verify
+from tests.vcon_model import IncompleteDialog, VCon
 from tests.web import CITIZEN, DIALOGUE, ORDER
 
 VERIFIER = Path(verify_handover.__file__)
@@ -357,13 +358,25 @@ def test_wrong_usage(made: Made, tmp_path: Path) -> None:
     assert verify(tmp_path / "empty", made.key.verifier)[0] == 1
 
 
+def test_every_vcon_is_what_the_draft_says(made: Made) -> None:
+    found = sorted((made.bag / "data/recordings").rglob("vcon.json"))
+    assert len(found) == 3
+    for path in found:
+        call = VCon.model_validate_json(path.read_bytes())
+        assert str(call.uuid) == path.parent.name
+        for part in (*call.dialog, *call.analysis, *call.attachments):
+            assert not isinstance(part, IncompleteDialog)
+            digest = hashlib.sha512((path.parent / part.url).read_bytes()).digest()
+            assert part.content_hash == "sha512-" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
 def test_what_is_in_a_bag(made: Made) -> None:
     folder = next(one for one in recordings(made.bag) if one.name == str(made.seeded.full))
     call = json.loads((folder / "vcon.json").read_text())
     assert (call["vcon"], call["uuid"]) == ("0.4.0", str(made.seeded.full))
     assert call["parties"] == [
-        {"type": "agent", "tel": "tel:8001", "name": "李示例"},
-        {"type": "citizen", "tel": f"tel:{CITIZEN}", "name": "王样本"},
+        {"type": "agent", "tel": "tel:8001", "name": "李示例", "validation": "none"},
+        {"type": "citizen", "tel": f"tel:{CITIZEN}", "name": "王样本", "validation": "none"},
     ]
     [dialog] = call["dialog"]
     digest = hashlib.sha512((folder / dialog["url"]).read_bytes()).digest()
