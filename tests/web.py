@@ -185,14 +185,14 @@ class Web:
 
     def __init__(self, app: Application, server: TestServer, seeded: Seeded, archive: Archive) -> None:
         self.app, self.server, self.seeded, self.archive = app, server, seeded, archive
-        self._clients: list[TestClient[Request, Application]] = []
+        self.clients: list[TestClient[Request, Application]] = []
         self.tokens: dict[str, str] = {}
         self.form_tokens: dict[str, str] = {}
 
     def client(self) -> TestClient[Request, Application]:
         """A new browser: no cookies yet."""
         client = TestClient(self.server)
-        self._clients.append(client)
+        self.clients.append(client)
         return client
 
     async def bearer(self, role: str) -> dict[str, str]:
@@ -222,7 +222,7 @@ class Web:
         return await self.client().post(path, json=body, headers=await self.bearer(role), allow_redirects=False)
 
     async def close(self) -> None:
-        for client in self._clients:
+        for client in self.clients:
             await client.session.close()
 
 
