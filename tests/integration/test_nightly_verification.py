@@ -1,5 +1,6 @@
 """What a night verifies and signs, and that every object has its turn."""
 
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -7,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from archive.catalogue import StoredObject
 from archive.heads import newest_head
 from archive.house import Archive
-from archive.sample import NIGHTS, sample_size
+from archive.sample import NIGHTS, oldest_reading, sample_size
 from core.clock import utc_now
 from core.database import Database
 from core.errors import SettingsError
 from core.ledger import Entry, LedgerRow, append
 from core.note import SigningKey
 from retention.nightly import run_nightly
+from retention.sampling import read_sample
 from service.night import run_night
 from service.verification import verify
 from tests.integration.kept import SETTINGS, House, MovableClock, open_house
@@ -69,6 +71,33 @@ async def test_the_oldest_readings_come_first_and_everything_has_its_turn(house:
     assert read > 9
     async with house.archive.database.read() as session:
         assert await session.scalar(select(StoredObject.id).where(StoredObject.verified_at <= sealed)) is None
+
+
+async def test_every_object_is_read_within_90_days_though_more_arrive_and_nights_are_missed(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """Four months of real nights over a real store: what waits longest never waits for 90 days."""
+    house = await open_house(sqlite_database, tmp_path)
+    chance, missed, longest, read = random.Random(4), 0, timedelta(0), 0
+    for day in range(130):
+        house.clock.now += DAY
+        for _ in range(12 if day == 40 else chance.randrange(2)):
+            await house.seal(text=chance.random() < 0.3)
+        if missed < 4 and chance.random() < 0.3:
+            missed += 1  # the machine was off; after four nights at most somebody looks
+            continue
+        missed = 0
+        async with house.archive.database.read() as session:
+            oldest = await oldest_reading(session)
+        longest = max(longest, house.clock.now - (oldest or house.clock.now))
+        sampled, faults = await read_sample(house.archive, now=house.clock.now)
+        assert faults == []
+        read += sampled.objects
+    assert timedelta(days=60) < longest < timedelta(days=90)
+    async with house.archive.database.read() as session:
+        total = await session.scalar(select(func.count()).select_from(StoredObject)) or 0
+    assert read < 4 * total, "and not everything every night"
+    await house.archive.store.close()
 
 
 async def test_a_changed_bit_is_found_in_its_turn_and_again_until_it_is_dealt_with(house: House) -> None:

@@ -10,12 +10,17 @@ from archive.connect import connect_store
 from archive.house import Archive
 from archive.seal import seal_recording
 from archive.store import ObjectStore
+from archive.verify import verify_recording
 from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
 from core.note import SigningKey
+from retention.comparing import CHECKS
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
+from retention.holds import ask_release, confirm_release, place
+from retention.membership import settle_holds
+from retention.scope import Scope
 from service.verification import verify
 from tests.integration.kept import NOON, SETTINGS, open_house
 from tests.ports import free_port
@@ -66,6 +71,29 @@ async def test_sealing_meanwhile_is_no_fault(database: Database, any_store: Obje
     working = asyncio.create_task(work())
     while not working.done():
         assert await _faults(archive, settle=1) == []
+    await working
+
+
+async def test_holding_and_letting_go_meanwhile_is_no_fault(
+    database: Database, any_store: ObjectStore, tmp_path: Path
+) -> None:
+    archive = Archive(database, any_store, utc_now)
+    audio = write_audio(tmp_path / "call.flac")
+    rows = [await seal_recording(archive, new_recording(), audio, retain_until=RETAIN_UNTIL) for _ in range(6)]
+    scope = Scope(recordings=tuple(row.id for row in rows))
+
+    async def work() -> None:
+        for turn in range(3):
+            case = await place(archive, SETTINGS, name=f"第{turn}案", reason="投诉", scope=scope, by="anna")
+            await settle_holds(archive, SETTINGS)
+            await ask_release(archive, SETTINGS, case.id, by="anna", reason="结案")
+            await confirm_release(archive, SETTINGS, case.id, by="bo")
+            await settle_holds(archive, SETTINGS)
+
+    working = asyncio.create_task(work())
+    while not working.done():
+        assert await _faults(archive, settle=1) == []
+        assert await verify_recording(archive, rows[0].id, checks=CHECKS, settle=1) == []
     await working
 
 
