@@ -8,9 +8,7 @@ import pytest
 
 from archive.catalogue import Recording
 from archive.house import Archive
-from archive.store import ObjectStore
 from core.clock import utc_now
-from core.database import Database
 from core.errors import Refused
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
@@ -20,9 +18,12 @@ from tests.integration.kept import SETTINGS, House, MovableClock
 LOCK = timedelta(seconds=6)
 
 
-@pytest.fixture
-def house(sqlite_database: Database, any_store: ObjectStore, tmp_path: Path) -> House:
-    return House(Archive(sqlite_database, any_store, utc_now), MovableClock(utc_now()), tmp_path)
+@pytest.fixture(
+    params=[("sqlite_database", "store"), ("postgres_database", "s3_store")], ids=["sqlite-local", "postgres-s3"]
+)
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
+    database, store = (request.getfixturevalue(name) for name in request.param)
+    return House(Archive(database, store, utc_now), MovableClock(utc_now()), tmp_path)
 
 
 async def test_a_short_lock_is_lengthened_in_the_store(house: House) -> None:
