@@ -91,7 +91,7 @@ async def run(calls: int, requests: int, speed: float) -> None:
             stage.service(settings, Path(directory) / "bench") as staged,
             open_archive(staged.settings) as archive,
         ):
-            login = await stage.make_account(archive)
+            login = (await stage.make_accounts(archive))["supervisor"]
             await stage.bring_orders(archive, staged)
             await place(staged.settings, calls, speed, archive)
             recordings = await done(archive)

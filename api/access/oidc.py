@@ -137,8 +137,9 @@ async def _exchanged(provider: Provider, known: Mapping[str, Any], started: Star
         "code_verifier": started.verifier,
     }
     # RFC 6749, section 2.3.1: both are form-encoded before they become a Basic header.
-    auth = aiohttp.BasicAuth(quote(provider.client_id, safe=""), quote(provider.client_secret, safe=""))
-    async with aiohttp.ClientSession(timeout=TIMEOUT, auth=auth) as http:
+    pair = f"{quote(provider.client_id, safe='')}:{quote(provider.client_secret, safe='')}"
+    headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as http:
         answered = await _answer(http, "POST", known["token_endpoint"], form)
     token = answered.get("id_token")
     if not isinstance(token, str):

@@ -32,17 +32,17 @@ async def _play(settings: Settings, directory: Path, speed: float, stay: bool) -
     show.title("回音 Huiyin · 演示 demo")
     async with stage.service(settings, directory) as staged, open_archive(staged.settings) as archive:
         show.step(f"服务已启动 serving: SIP {staged.settings.sip_bind}, {staged.address}")
-        login = await stage.make_account(archive)
+        logins = await stage.make_accounts(archive)
         await stage.bring_orders(archive, staged)
         calls = callers.sample_calls()
         show.step(f"同时拨入 {len(calls)} 通电话 placing {len(calls)} calls at once")
         placing = asyncio.create_task(callers.place_all(calls, staged.settings, speed=speed))
         recordings = await watch(archive, calls, placing, settings.timezone)
-        all_proven = await proofs.show_all(archive, staged, recordings, login)
+        all_proven = await proofs.show_all(archive, staged, recordings, logins["supervisor"])
         show.result(
             all_proven,
             f"页面 pages:  {staged.address}",
-            f"账号 login:  {login.name}   密码 password: {login.password}",
+            *(f"账号 login:  {each.name:16} 密码 password: {each.password}" for each in logins.values()),
             f"日志 log:    {staged.log}",
         )
         if stay:

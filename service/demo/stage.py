@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from api.access.accounts import create_user
+from api.permissions import ROLES
 from archive.house import Archive
 from core.clock import utc_now
 from core.errors import Conflict, HuiyinError, Unavailable
@@ -30,7 +31,7 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Login:
-    """The demo's account, made with a random password."""
+    """One of the demo's accounts, made with a random password."""
 
     name: str
     password: str
@@ -139,10 +140,15 @@ async def _fault(staged: Staged, process: str) -> str:
         return str(error)
 
 
-async def make_account(archive: Archive) -> Login:
-    """An account for looking at the pages; its password is random and shown once."""
-    login = Login(f"demo-{secrets.token_hex(2)}", secrets.token_urlsafe(12))
-    await create_user(archive.database, login.name, login.password, "supervisor", now=utc_now())
+async def make_accounts(archive: Archive) -> Mapping[str, Login]:
+    """An account of each role for looking at the pages; their passwords are random and shown once."""
+    mark = secrets.token_hex(2)
+    return {role: await _make_account(archive, f"{role}-{mark}", role) for role in ROLES}
+
+
+async def _make_account(archive: Archive, name: str, role: str) -> Login:
+    login = Login(name, secrets.token_urlsafe(12))
+    await create_user(archive.database, login.name, login.password, role, now=utc_now())
     return login
 
 
