@@ -112,7 +112,7 @@ def _conditions(asked: SearchFilters, number: str | None, user: User) -> list[Co
         (number, or_(Recording.citizen_number == number, Recording.agent_number == number)),
         (asked.longer, Recording.duration_ms >= (asked.longer or 0) * 1000),
         (asked.shorter, Recording.duration_ms < (asked.shorter or 0) * 1000),
-        (asked.below, Recording.text_confidence < asked.below),
+        (asked.below, Recording.text_confidence < (asked.below or 0)),
         (asked.held, Recording.held.is_(bool(asked.held))),
         (asked.text_state, Recording.text_state == asked.text_state),
         (asked.order, _of_order(asked.order or "")),

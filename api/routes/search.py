@@ -19,6 +19,7 @@ from api.models_search import (
     SearchQuery,
 )
 from api.persons import name_person
+from api.problems import Problem
 from api.routes.recordings import path_id
 from api.saved_searches import SavedSearch, delete_search, save_search, saved_of
 from api.search_export import XLSX, export
@@ -30,7 +31,10 @@ from retention.scope import Scope
 
 
 async def get_search(request: web.Request) -> web.Response:
-    return answer(await search_page(request, read_query(request, SearchQuery)))
+    asked = read_query(request, SearchQuery)
+    if not asked.plain():
+        raise Problem(400, "q: 请给出要找的字或至少一个条件 / give words or a filter")
+    return answer(await search_page(request, asked))
 
 
 async def person_view(request: web.Request, number: str) -> PersonView:

@@ -64,7 +64,8 @@ def examples(web: Web) -> Mapping[str, Sequence[str]]:
         # Leads to another site.
         "/login/provider": (),
         "/login/provider/back": (),
-        "/recordings": ("/recordings", "/recordings?q=满意", "/recordings?order=none", "/recordings?text_state=failed"),
+        "/recordings": ("/recordings", "/recordings?order=none", "/recordings?text_state=failed"),
+        "/search": ("/search", "/search?q=满意", "/search?q=水管&held=true"),
         "/recordings/{id}": (f"/recordings/{full}", f"/recordings/{pending}", f"/recordings/{failed}"),
         "/recordings/{id}/versions/{number}": (f"/recordings/{full}/versions/2",),
         "/orders": ("/orders", "/orders?q=none"),

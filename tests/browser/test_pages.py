@@ -130,7 +130,7 @@ async def test_the_timeline_is_a_slider_for_the_keyboard(web: Web, page: Page) -
 async def test_hostile_text_does_not_run(web: Web, page: Page) -> None:
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    for path in (f"/recordings/{web.seeded.full}", "/orders", "/links", "/recordings?q=script"):
+    for path in (f"/recordings/{web.seeded.full}", "/orders", "/links", "/search?q=script"):
         await page.goto(path)
     assert dialogs == []
 
