@@ -264,6 +264,29 @@ def answer_word(question: str, answer: str) -> str:
     return (SUGGESTION_ANSWERS if question in ("suggestion", "risk") else ANSWERS).get(answer, answer)
 
 
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("MicroMessenger", "WeChat"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_MACHINES = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_word(agent: str) -> str:
+    """A browser as its owner knows it, from what it says of itself; empty for what is none."""
+    found = [next((name for sign, name in each if sign in agent), "") for each in (_BROWSERS, _MACHINES)]
+    return " · ".join(name for name in found if name)
+
+
 def actor_word(actor: str) -> str:
     """Who did it: the program's own acts are told from people's."""
     return {"system": "系统", "rules": "系统"}.get(actor, actor)

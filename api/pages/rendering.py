@@ -13,8 +13,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from api.assets import asset, script
 from api.access.secret import form_token
+from api.assets import asset, script
 from api.context import LANGUAGE, TOKEN, USER, context
 from api.language import CHINESE, half, translator, written
 from api.middleware import PERMISSION_OF, SECURITY_HEADERS
@@ -39,8 +39,12 @@ def set_up_templates(app: web.Application) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
         default_helpers=False,
+        # Templates change with the program: no look at the disk for each page.
+        auto_reload=False,
     )
-    environment.filters.update(clock=clock, size=size, marked=marked, segment=lambda text: quote(text, safe=""))
+    environment.filters.update(
+        browser=labels.browser_word, clock=clock, size=size, marked=marked, segment=lambda text: quote(text, safe="")
+    )
     environment.globals.update(labels=labels, asset=asset)
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -89,4 +89,6 @@ def _value(value: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, tuple | frozenset):
         return " ".join(each.pattern if isinstance(each, re.Pattern) else str(each) for each in sorted(value, key=str))
+    if isinstance(value, timedelta):
+        return str(round(value.total_seconds()))
     return "" if value is None else str(value)

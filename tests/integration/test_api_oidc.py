@@ -209,7 +209,7 @@ async def hostile() -> AsyncIterator[Hostile]:
 async def _named(hostile: Hostile, claim: str = "sub", **answered: str) -> str:
     provider = Provider(hostile.issuer, "huiyin", "secret", claim, "http://127.0.0.1/login/provider/back")
     started = oidc.start("/")
-    hostile.nonce = hostile.nonce or started.nonce
+    hostile.nonce = started.nonce
     return await oidc.named(provider, started, {"code": "c", "state": started.state, **answered}, NOW)
 
 
