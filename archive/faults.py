@@ -94,6 +94,7 @@ WORDS: Mapping[str, str] = {
     "a sealed link": "封存的关联",
     "a row of the catalogue": "目录中的一行",
     "words of the sealed text": "封存文字中的话",
+    "turns": "有文字",
     "others": "别的话",
     "two decisions by two people": "两人各一次决定",
     "a decision in the ledger": "台账中的决定",

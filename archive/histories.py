@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
 from archive import faults
 from archive.catalogue import KEPT, Recording, TurnRow
@@ -26,14 +25,17 @@ REBUILT, LOST = "rebuilt", "rebuilt: "
 
 @dataclass(frozen=True)
 class History:
-    """One recording's row (without its facts) and the ledger's rows of it, of the kinds that are looked at."""
+    """What the catalogue shows of one recording, and the ledger's rows of it, of the kinds that are looked at."""
 
-    recording: Recording
+    id: UUID
+    life: str
+    held: bool
+    text_version: int
     events: Sequence[Event]
 
     @property
     def subject(self) -> str:
-        return f"recording {self.recording.id}"
+        return f"recording {self.id}"
 
     def of(self, *kinds: str) -> list[Event]:
         """The events of some kinds, in order."""
@@ -63,17 +65,18 @@ async def compare_histories(
     kinds = sorted({kind for check in checks for kind in check.kinds})
     last: UUID | None = None
     while True:
-        query = select(Recording).options(defer(Recording.facts)).order_by(Recording.id).limit(PAGE)
+        query = select(Recording.id, Recording.life, Recording.held, Recording.text_version)
+        query = query.order_by(Recording.id).limit(PAGE)
         if only is not None:
             query = query.where(Recording.id.in_(only))
         if last is not None:
             query = query.where(Recording.id > last)
         async with archive.database.snapshot() as session:
-            rows = (await session.scalars(query)).all()
+            rows = (await session.execute(query)).all()
             if not rows:
                 return
             told = await events_about(session, [str(row.id) for row in rows], kinds)
-            found = await _compare(session, checks, [History(row, told[str(row.id)]) for row in rows])
+            found = await _compare(session, checks, [History(*row, told[str(row.id)]) for row in rows])
         for fault in found:
             yield fault
         on_page(len(rows))
@@ -91,24 +94,25 @@ async def _compare(session: AsyncSession, checks: Sequence[Check], page: Sequenc
 
 
 async def compare_texts(session: AsyncSession, page: Sequence[History]) -> list[Fault]:
-    """The newest text in the catalogue is the newest that was sealed, and all of its turns are of that version."""
-    kept = [each for each in page if each.recording.life == KEPT]
-    query = select(TurnRow.recording_id, TurnRow.version).where(TurnRow.recording_id.in_(_ids(kept))).distinct()
-    turns: dict[UUID, set[int]] = {}
-    for recording_id, version in await session.execute(query):
-        turns.setdefault(recording_id, set()).add(version)
-    found = []
-    for each in kept:
-        sealed = max((_number(item["key"]) for event in each.events for item in event.objects), default=0)
-        shown = {each.recording.text_version} | turns.get(each.recording.id, set())
-        if shown != {sealed}:
-            versions = ", ".join(str(version) for version in sorted(shown - {sealed}))
-            found.append(Fault(each.subject, faults.OTHER_VERSION, str(sealed), versions))
-    return found
+    """The text that the catalogue shows is the newest that was sealed.  What its turns say is compared when the sealed
+    text is read; a recording without one has none."""
+    kept = [each for each in page if each.life == KEPT]
+    sealed = {each.id: _newest(each.events) for each in kept}
+    silent = [identifier for identifier, version in sealed.items() if version == 0]
+    query = select(TurnRow.recording_id).where(TurnRow.recording_id.in_(silent)).distinct()
+    speaking = set(await session.scalars(query)) if silent else set()
+    return [
+        Fault(
+            *(each.subject, faults.OTHER_VERSION, str(sealed[each.id])),
+            str(each.text_version) if each.text_version != sealed[each.id] else "turns",
+        )
+        for each in kept
+        if each.text_version != sealed[each.id] or each.id in speaking
+    ]
 
 
-def _ids(page: Sequence[History]) -> list[UUID]:
-    return [each.recording.id for each in page]
+def _newest(events: Sequence[Event]) -> int:
+    return max((_number(item["key"]) for event in events for item in event.objects), default=0)
 
 
 def _number(key: str) -> int:

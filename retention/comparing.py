@@ -32,14 +32,14 @@ PAGE = 200
 async def compare_holds(session: AsyncSession, page: Sequence[History]) -> list[Fault]:
     """A recording is held exactly by the cases that the ledger says hold it, and none was let go without a decision."""
     query = select(HoldMember.recording_id, HoldMember.case_id).where(
-        HoldMember.recording_id.in_([each.recording.id for each in page]), HoldMember.state.in_(HOLDING_STATES)
+        HoldMember.recording_id.in_([each.id for each in page]), HoldMember.state.in_(HOLDING_STATES)
     )
     shown = defaultdict[UUID, set[str]](set)
     for recording_id, case_id in await session.execute(query):
         shown[recording_id].add(str(case_id))
     cases = {str(event.facts["case"]) for each in page for event in each.of("released")}
     released = await events_about(session, sorted(cases), [CASE_RELEASED])
-    return [fault for each in page for fault in _holds(each, shown[each.recording.id], released)]
+    return [fault for each in page for fault in _holds(each, shown[each.id], released)]
 
 
 def _holds(history: History, shown: set[str], released: Mapping[str, Sequence[Event]]) -> Iterator[Fault]:
@@ -53,8 +53,8 @@ def _holds(history: History, shown: set[str], released: Mapping[str, Sequence[Ev
         else:
             found = f"ledger row {event.seq}, case {case}"
             yield Fault(history.subject, faults.LET_GO_ALONE, "a decision in the ledger", found)
-    if history.recording.life == KEPT and (shown != said or history.recording.held != bool(said)):
-        expected, found = _held_by(said, held=bool(said)), _held_by(shown, held=history.recording.held)
+    if history.life == KEPT and (shown != said or history.held != bool(said)):
+        expected, found = _held_by(said, held=bool(said)), _held_by(shown, held=history.held)
         yield Fault(history.subject, faults.OTHER_HOLD, expected, found)
 
 
@@ -66,16 +66,16 @@ def _held_by(cases: set[str], *, held: bool) -> str:
 
 async def compare_lives(session: AsyncSession, page: Sequence[History]) -> list[Fault]:
     """What is being or was disposed of was decided by two people; what the ledger says is gone is not shown as kept."""
-    ids = [each.recording.id for each in page if each.recording.life != KEPT]
+    ids = [each.id for each in page if each.life != KEPT]
     query = select(Disposal.recording_id, Disposal.batch_id).where(Disposal.recording_id.in_(ids))
     batches = {row.recording_id: str(row.batch_id or "") for row in await session.execute(query)}
     kinds = (*APPROVED, *CONFIRMED)
     decided = await events_about(session, sorted(set(batches.values()) - {""}), kinds)
-    return [fault for each in page for fault in _life(each, decided.get(batches.get(each.recording.id, ""), []))]
+    return [fault for each in page for fault in _life(each, decided.get(batches.get(each.id, ""), []))]
 
 
 def _life(history: History, of_batch: Sequence[Event]) -> Iterator[Fault]:
-    life, gone = history.recording.life, history.of("disposed")
+    life, gone = history.life, history.of("disposed")
     if not gone and any(item["kind"] == CERTIFICATE for event in history.of(REBUILT) for item in event.objects):
         return  # its certificate is all that is left, and the ledger says that a rebuild found it
     if (life == DISPOSED) != bool(gone):

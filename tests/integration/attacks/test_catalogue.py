@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from archive.catalogue import DISPOSED, DISPOSING, Recording, StoredObject, TurnRow
+from archive.seal import seal_recording
 from core.clock import utc_now
 from core.ids import new_id
 from core.ledger import Entry, append
 from retention.holds import LET_GO, RELEASED, HoldCase, HoldMember
 from tests.attacked import OBJECTS, ORDER, OTHER_ORDER, House
+from tests.samples import RETAIN_UNTIL, new_recording, write_audio
 from workorders.linking import link_key
 from workorders.orders import SATISFIED, SOLVED, Finding, Link
 
@@ -47,6 +49,18 @@ async def test_another_version_of_a_text_is_named(house: House) -> None:
     assert f"recording {house.first}: the catalogue shows another version of the text: expected 1, found 0" in (
         await house.faults()
     )
+
+
+async def test_words_of_a_recording_without_a_text_are_named(house: House) -> None:
+    """The one that was sealed is forgotten, and its words stay."""
+    recording, audio = new_recording(), write_audio(house.directory / "call.flac")
+    await seal_recording(house.archive, recording, audio, retain_until=RETAIN_UNTIL)
+    await change(house, update(TurnRow).where(TurnRow.recording_id == house.first).values(recording_id=recording.id))
+    found = await house.faults()
+    assert (
+        f"recording {recording.id}: the catalogue shows another version of the text: expected 0, found turns" in found
+    )
+    assert any(fault.endswith("expected 3 turns as sealed, found 0 turns") for fault in found)
 
 
 async def test_facts_that_only_the_catalogue_shows_are_named_without_their_values(house: House) -> None:
