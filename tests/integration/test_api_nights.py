@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from api.pages.labels import NIGHT_STEPS
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
@@ -31,6 +32,12 @@ async def test_a_night_with_a_fault_is_shown_with_what_was_expected(archive: Arc
         assert f'href="/nightly/{night["night"]}"' in page
         detail = await (await browser.get(f"/nightly/{night['night']}")).text()
         assert f"应为 {before}，实为 {after}" in detail
+        # What was counted, and how long each step took, in the order in which they were done.
+        assert f"{result.sample.ledger_rows} 行，{result.sample.heads} 个签名" in detail
+        assert set(result.seconds) == set(NIGHT_STEPS)
+        times = detail[detail.index("用时") :]
+        places = [times.index(f"<td>{NIGHT_STEPS[step]}</td>") for step in NIGHT_STEPS]
+        assert places == sorted(places)
         status = await (await browser.get("/status")).text()
         assert "夜间校验发现证据异常" in status
         for unknown in ("2020-01-01", "yesterday"):
