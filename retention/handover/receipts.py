@@ -13,6 +13,7 @@ from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.layout import document
 from archive.seal import seal_object
+from core.clock import require_utc
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
 from core.ledger import Entry, LedgerRow
@@ -49,7 +50,7 @@ async def record_receipt(archive: Archive, new: NewReceipt, *, by: str, retain_u
         export_id=export.id,
         tag_manifest=export.tag_manifest,
         receiver=new.receiver.strip(),
-        received_at=new.received_at,
+        received_at=require_utc(new.received_at),
         recorded_by=by,
         signed=signed.id if signed else None,
     )

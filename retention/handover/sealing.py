@@ -38,8 +38,9 @@ TEXT = """回音录音资料移交包
   data/recordings/…/record.json           目录记录、工单关联、回访结论、暂停请求
   data/recordings/…/proof.json            证据台账对这条录音的证明（huiyin-proof/1）
   data/work-orders.xlsx、data/work-orders/…   工单与关联
-  data/ledger/…                           签名树头、一致性证明、验证公钥
-  data/reports/…                          范围内的报表
+  data/imports/…、data/reports/…、data/certificates/…
+                                          工单来源的导入文件、范围内的报表、处置证书（清单见 data/papers.html）
+  data/ledger/…                           签名树头、一致性证明、上述凭证的证明、验证公钥
   handover.note                           对清单的签名（Ed25519，C2SP signed-note）
 
 Handover of recordings by Huiyin
@@ -52,8 +53,9 @@ Names, telephone numbers, sound and text are complete, nothing is masked: a hand
 To check it: get the verifier key on another way than this bag, then
   python3 verify_handover.py --key 'NAME+NUMBER+BASE64' DIRECTORY-or-ZIP
 It needs Python 3.9 and the cryptography library, no network and nothing of ours.  Best use a copy of it that did not
-come with the bag.  URLs in vcon.json are relative to it.  Reports carry no proof of their own: they are covered by the
-signature over the manifests.
+come with the bag.  URLs in vcon.json are relative to it.  Imported files, reports and certificates of disposal are
+listed in data/papers.html and proved by data/ledger/papers.jsonl; an imported file goes with a handover of everything or
+of a period, not of one order or case.
 """
 
 

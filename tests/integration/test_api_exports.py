@@ -1,16 +1,22 @@
 """Handovers through the API: asked for, written by a worker, downloaded by whoever may, each step on record."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from aiohttp import FormData
 from sqlalchemy import select
 
+from archive.catalogue import StoredObject
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.ledger import LedgerRow
 from core.settings import Settings
+from retention.handover.copies import remove_expired
+from retention.handover.tables import Receipt
 from service import pipeline, worker
 from tests.bags import verify
 from tests.web import ORDER, Web, serving
@@ -118,3 +124,122 @@ async def test_a_bag_that_was_taken_away(web: Web, settings: Settings) -> None:
         file.unlink()
     assert (await web.get(f"/api/v1/exports/{said['id']}/download", role="auditor")).status == 404
     assert not await ledger(web, "handed out")
+
+
+# Receipts, and what may be proposed after them
+
+PAPER = b"%PDF-1.7 signed by the receiver"
+
+
+async def sign_for(
+    web: Web, export: str, words: dict[str, str], role: str = "client", signed: bytes | None = PAPER
+) -> Any:
+    form = FormData(default_to_multipart=True)
+    for name, value in words.items():
+        form.add_field(name, value)
+    if signed is not None:
+        form.add_field("signed", signed, filename="receipt.pdf", content_type="application/pdf")
+    path = f"/api/v1/exports/{export}/receipt"
+    return await web.client().post(path, data=form, headers=await web.bearer(role), allow_redirects=False)
+
+
+@pytest.fixture
+async def handed(web: Web, settings: Settings) -> dict[str, Any]:
+    """A finished handover."""
+    ensure_ledger_key(settings)
+    said = await (await ask(web, {"kind": "all"})).json()
+    await work(web, settings)
+    done: dict[str, Any] = await (await web.get(f"/api/v1/exports/{said['id']}", role="auditor")).json()
+    assert done["state"] == "done"
+    return done
+
+
+async def test_a_receipt_with_the_signed_paper(web: Web, handed: dict[str, Any]) -> None:
+    answer = await sign_for(
+        web,
+        handed["id"],
+        {
+            "tag_manifest": handed["tag_manifest"].upper(),
+            "receiver": "甲方 档案室",
+            "received_at": "2026-11-22T15:00:00+08:00",
+        },
+    )
+    assert answer.status == 201, await answer.text()
+    said = await answer.json()
+    assert (said["export"], said["signed"], said["recorded_by"]) == (handed["id"], True, "client")
+    assert said["received_at"] == "2026-11-22T07:00:00Z"
+    shown = await (await web.get(f"/api/v1/exports/{handed['id']}", role="auditor")).json()
+    assert [each["id"] for each in shown["receipts"]] == [said["id"]]
+    async with web.archive.database.read() as session:
+        receipt = await session.get_one(Receipt, UUID(said["id"]))
+        paper = await session.get_one(StoredObject, receipt.signed)
+        record = await session.get_one(StoredObject, receipt.record)
+    content = b"".join([part async for part in web.archive.store.read(paper.key, paper.version_id)])
+    assert (content, paper.key.rpartition("/")[2]) == (PAPER, "signed.pdf")
+    assert paper.lock_until == record.lock_until
+    [row] = await ledger(web, "received")
+    assert handed["tag_manifest"] in row.leaf
+    assert "档案室" not in row.leaf
+
+
+async def test_what_is_no_receipt(web: Web, handed: dict[str, Any]) -> None:
+    right = {"tag_manifest": handed["tag_manifest"], "receiver": "甲方"}
+    for words, status in (
+        (right | {"tag_manifest": "0" * 64}, 409),
+        (right | {"tag_manifest": "short"}, 422),
+        ({"tag_manifest": handed["tag_manifest"]}, 422),
+        (right | {"received_at": "yesterday"}, 422),
+        (right | {"received_at": "2026-11-22T15:00:00"}, 422),
+        (right | {"signed": "not a file"}, 422),
+        (right | {"more": "x"}, 422),
+    ):
+        answer = await sign_for(web, handed["id"], words, signed=None if "signed" in words else PAPER)
+        assert answer.status == status, (words, await answer.text())
+    assert (await sign_for(web, handed["id"], right, signed=b"")).status == 403
+    assert (await sign_for(web, str(UUID(int=1)), right)).status == 404
+    path = f"/api/v1/exports/{handed['id']}/receipt"
+    assert (await web.post(path, right, role="auditor")).status == 415
+    for role in ("agent", "supervisor", "system", "security", "audit"):
+        assert (await sign_for(web, handed["id"], right, role)).status == 403
+    assert not await ledger(web, "received")
+
+
+async def purge(web: Web, export: str, role: str = "auditor") -> Any:
+    return await web.post(f"/api/v1/exports/{export}/purge", role=role)
+
+
+async def test_nothing_is_purged_without_the_signed_receipt_nor_before_two_years(
+    web: Web, handed: dict[str, Any]
+) -> None:
+    right = {"tag_manifest": handed["tag_manifest"], "receiver": "甲方"}
+    unsigned = await purge(web, handed["id"])
+    assert (unsigned.status, "signed receipt" in await unsigned.text()) == (403, True)
+    assert (await sign_for(web, handed["id"], right, signed=None)).status == 201
+    assert (await purge(web, handed["id"])).status == 403
+    assert (await sign_for(web, handed["id"], right)).status == 201
+    early = await purge(web, handed["id"])
+    said = await early.json()
+    assert (early.status, said["proposed"], said["refused"]) == (200, 0, 3)
+    assert "未到保存期限" in said["reasons"][0]
+    listed = await (await web.get("/api/v1/disposals", role="auditor")).json()
+    assert listed["items"] == []
+    assert (await purge(web, handed["id"], "client")).status == 403
+    assert (await purge(web, str(UUID(int=1)))).status == 404
+
+
+async def test_an_expired_bag_cannot_be_fetched_and_says_why(
+    web: Web, settings: Settings, handed: dict[str, Any]
+) -> None:
+    expires = datetime.fromisoformat(handed["expires_at"])
+    assert expires - datetime.fromisoformat(handed["finished_at"]) == timedelta(days=settings.export_days)
+    later = Archive(web.archive.database, web.archive.store, lambda: expires)
+    swept = await remove_expired(later, settings, now=expires)
+    assert [str(each) for each in swept.removed] == [handed["id"]]
+    gone = await web.get(f"/api/v1/exports/{handed['id']}/download", role="client")
+    assert (gone.status, "expired" in await gone.text()) == (404, True)
+    shown = await (await web.get(f"/api/v1/exports/{handed['id']}", role="client")).json()
+    assert (shown["removed_why"], shown["removed_at"] is not None) == ("expired", True)
+    assert not await ledger(web, "handed out")
+    # What was received before stays received.
+    right = {"tag_manifest": handed["tag_manifest"], "receiver": "甲方"}
+    assert (await sign_for(web, handed["id"], right)).status == 201

@@ -33,7 +33,7 @@ from retention.handover.working import unfinished, working_directory
 from retention.holds import place
 from retention.membership import settle_holds
 from retention.scope import Scope as HoldScope
-from tests.bags import SETTINGS, UNTIL, hand_over, verify
+from tests.bags import SETTINGS, UNTIL, add_papers, hand_over, verify
 from tests.integration.kept import House, MovableClock
 from tests.web import ORDER, OTHER_ORDER, Seeded, new_recording, order, seed, tones
 
@@ -102,6 +102,33 @@ async def test_a_part(archive: Archive, seeded: Seeded, tmp_path: Path, words: l
     assert handed_over(done.path) == {getattr(seeded, name) for name in expected}
     assert verify(done.path, KEY.verifier)[0] == 0
     assert not (done.path / "data/ledger/leaves").exists()
+
+
+def papers_in(bag: Path) -> set[str]:
+    kinds = ("imports", "reports", "certificates")
+    return {kind + path.suffix for kind in kinds for path in (bag / "data" / kind).rglob("*.*")}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["all"], {"imports.csv", "reports.json", "reports.docx", "reports.html"}),
+        (["period", "2026-11-20", "2026-11-20"], {"imports.csv", "reports.json", "reports.docx", "reports.html"}),
+        (["period", "2026-11-21", "2026-11-22"], set()),
+        # A file with many citizens' orders does not go with one of them.
+        (["order", ORDER], set()),
+    ],
+)
+async def test_the_papers_of_a_scope(
+    archive: Archive, seeded: Seeded, tmp_path: Path, words: list[str], expected: set[str]
+) -> None:
+    await add_papers(archive, tmp_path)
+    later = new_recording(datetime(2026, 11, 21, 2, tzinfo=UTC))
+    await seal_recording(archive, later, tones(tmp_path / "later.flac", 1), retain_until=utc_now() + UNTIL)
+    done = await hand_over(archive, KEY, tmp_path / "bag", Scope.parse(words))
+    assert papers_in(done.path) == expected
+    status, said = verify(done.path, KEY.verifier)
+    assert (status, f"papers: {len(expected)}" in said) == (0, True), said
 
 
 async def test_days_are_those_of_the_zone(archive: Archive, seeded: Seeded, tmp_path: Path) -> None:

@@ -303,3 +303,22 @@ async def test_a_deletion_that_begins_while_the_bag_is_written(house: House, set
     await begun.wait()
     assert not list(settings.exports.iterdir())
     assert (await exported(house, export)).state == "writing"
+
+
+async def test_a_certificate_of_disposal_goes_with_its_day_and_its_order(
+    house: House, settings: Settings, tmp_path: Path
+) -> None:
+    gone, kept = await house.seal(work_order="G-1"), await house.seal(work_order="G-1")
+    day = str(gone.started_at.astimezone(settings.timezone).date())
+    assert (await dispose(house, settings, gone)).disposed == (gone.id,)
+    today = await house.seal()
+    now = str(today.started_at.astimezone(settings.timezone).date())
+    wanted = f"{gone.id}.json"
+    for number, words in enumerate((["period", day, day], ["order", "G-1"], ["all"], ["period", now, now])):
+        export = await ask_for(house, settings, Scope.parse(words), here=False)
+        done = await write(house, settings, export, tmp_path / f"bag{number}")
+        found = [path.name for path in (done.path / "data/certificates").rglob("*.json")]
+        assert found == ([] if words[-1] == now else [wanted]), words
+        handed = {path.parent.name for path in done.path.rglob("audio.flac")}
+        assert (str(kept.id) in handed, str(gone.id) in handed) == (words[-1] != now, False)
+        assert verify(done.path, KEY.verifier)[0] == 0
