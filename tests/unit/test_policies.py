@@ -1,12 +1,14 @@
 """Policies and contracts as pure values: the longest wins, what was once in force still counts, and words say why."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.explaining import explain_keeping
+from retention.explaining import Explanation, explain_keeping
 from retention.rule import Contract, Dated, Policies
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -91,29 +93,88 @@ def test_the_words_name_the_date(
     policies: Policies, call_end: datetime, text: datetime | None, fixed: datetime, now: datetime
 ) -> None:
     now = max(now, call_end)
-    said = explain_keeping(policies, call_end=call_end, text_final=text, fixed_until=fixed, now=now)
-    assert said.until == max(fixed, policies.eligible_at(call_end, text, now))
-    assert said.english
+    told = explain_keeping(policies, call_end=call_end, text_final=text, fixed_until=fixed, now=now)
+    assert told.until == max(fixed, policies.eligible_at(call_end, text, now))
+    assert told.english
     for obligation in policies.obligations(call_end, text, now):
         last = obligation.until.astimezone(SHANGHAI).date() - timedelta(days=1)
-        assert f"{last.year}年{last.month}月{last.day}日" in said.chinese
-        assert str(last) in said.english
+        assert f"{last.year}年{last.month}月{last.day}日" in told.chinese
+        assert str(last) in told.english
 
 
 def test_holds_and_earlier_dates_are_said() -> None:
     contract = Contract("服务合同", date(2030, 12, 31), 2)
     policies = Policies(2, SHANGHAI, contracts={"服务合同": Dated(((date(2026, 1, 1), contract),))})
-    said = explain_keeping(
+    told = explain_keeping(
         policies, call_end=CALL, text_final=None, fixed_until=midnight("2035-01-01"), now=CALL, holds=["投诉调查"]
     )
-    assert said.held
-    assert "按案件“投诉调查”处于保全状态" in said.chinese
-    assert "已确定保存至2034年12月31日" in said.chinese
-    assert "合同“服务合同”至2030年12月31日，期满后保存2年：最后一日为2032年12月31日。" in said.chinese
+    assert told.held
+    assert "按案件“投诉调查”处于保全状态" in told.chinese
+    assert "已确定保存至2034年12月31日" in told.chinese
+    assert "合同“服务合同”至2030年12月31日，期满后保存2年：最后一日为2032年12月31日。" in told.chinese
     assert (
-        "Contract “服务合同” until 2030-12-31 and 2 calendar years after: the last day is 2032-12-31." in said.english
+        "Contract “服务合同” until 2030-12-31 and 2 calendar years after: the last day is 2032-12-31." in told.english
     )
-    assert said.chinese.endswith("以最长者为准：保存至2034年12月31日二十四时。")
+    assert told.chinese.endswith("以最长者为准：保存至2034年12月31日二十四时。")
     plain = explain_keeping(PLAIN, call_end=CALL, text_final=None, fixed_until=CALL, now=midnight("2028-11-23"))
     assert plain.chinese.endswith("保存至2028年11月22日二十四时，已届满。")
     assert "2028-11-22, which has passed" in plain.english
+
+
+def said(policies: Policies = PLAIN, **more: Any) -> Explanation:
+    given = {"call_end": CALL, "text_final": None, "fixed_until": CALL, "now": CALL}
+    return explain_keeping(policies, **{**given, **more})
+
+
+def under(contract: Contract) -> Policies:
+    return Policies(2, SHANGHAI, contracts={contract.name: Dated(((date(2026, 1, 1), contract),))})
+
+
+LEAP_DAY = datetime(2028, 2, 29, 4, tzinfo=UTC)
+CAUSES = {
+    "the call's end": (said(), "自通话结束之日（2026年11月22日）起保存2年", "the call ended (2026-11-22)"),
+    "text finalised late": (
+        said(text_final=CALL + timedelta(days=9)),
+        "自文字最后定稿之日（2026年12月1日）起",
+        "its text was last finalised (2026-12-01)",
+    ),
+    "a month without that day": (
+        said(call_end=LEAP_DAY, now=LEAP_DAY),
+        "到期月没有29日，以月末日为最后一日",
+        "that month has no day 29, so its last day",
+    ),
+    "a policy of more years": (
+        said(Policies(2, SHANGHAI, Dated(((date(2026, 1, 1), 5),)))),
+        "起保存5年",
+        "Kept for 5 calendar years",
+    ),
+    "a contract until its end": (
+        said(under(Contract("甲", date(2030, 6, 30)))),
+        "合同“甲”至2030年6月30日：最后一日为2030年6月30日",
+        "Contract “甲” until 2030-06-30: the last day is 2030-06-30",
+    ),
+    "a contract and years after": (
+        said(under(Contract("甲", date(2030, 6, 30), 3))),
+        "期满后保存3年",
+        "and 3 calendar years after",
+    ),
+    "a date fixed before": (
+        said(fixed_until=midnight("2031-05-02")),
+        "此前已确定保存至2031年5月1日，期限只延长、不缩短",
+        "fixed before that it is kept through 2031-05-01; dates only move later",
+    ),
+    "a case": (said(holds=["复核"]), "按案件“复核”处于保全状态", "Held for the case “复核”"),
+    "a hold without a case": (
+        said(held=True),
+        "处于保全状态，保全解除前不得处置",
+        "not to be disposed of before the hold",
+    ),
+    "nothing any more": (said(now=midnight("2029-01-01")), "已届满", "which has passed"),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_is_said_in_both_languages(cause: str) -> None:
+    explained, chinese, english = CAUSES[cause]
+    assert chinese in explained.chinese
+    assert english in explained.english
