@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
 
 from api.access.user import User
-from api.scope import sees_everything, visible
+from api.scope import sees_everything, visible, visible_calls
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from core.errors import NotFound
 from core.jobs import JobRow
@@ -195,9 +195,9 @@ async def list_jobs(session: AsyncSession, state: str | None, limit: int) -> lis
     return list(await session.scalars(query.where(JobRow.state == state) if state else query))
 
 
-async def list_calls(session: AsyncSession, state: str | None, limit: int) -> list[Call]:
+async def list_calls(session: AsyncSession, user: User, state: str | None, limit: int) -> list[Call]:
     """Signalled calls, newest first."""
-    query = select(Call).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
+    query = select(Call).where(visible_calls(user)).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
     return list(await session.scalars(query.where(Call.state == state) if state else query))
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select, true
 from api.access.user import User
 from api.context import context, signed_in
 from api.permissions import SUPERVISOR, TEAM_BOUND
-from archive.catalogue import Recording
+from archive.catalogue import Call, Recording
 from core.errors import NotFound
 
 
@@ -32,6 +32,11 @@ def visible_ids(user: User) -> Select[UUID]:
     return select(Recording.id).where(visible(user))
 
 
+def visible_calls(user: User) -> ColumnElement[bool]:
+    """The same for signalled ``Call`` rows, which have a team as far as signalling named the agent."""
+    return true() if sees_everything(user) else Call.team == user.team
+
+
 def sees_everything(user: User) -> bool:
     """Whether no team narrows what ``user`` sees, so that a query needs no join.  What he may see of it is the
     permission's matter."""
@@ -46,3 +51,11 @@ async def require_visible(request: web.Request, identifier: UUID) -> None:
         )
     if found is None:
         raise NotFound("no such recording", recording=identifier)
+
+
+async def require_visible_call(request: web.Request, identifier: UUID) -> None:
+    """``NotFound`` unless the signalled call exists for whoever asks."""
+    async with context(request).database.read() as session:
+        found = await session.scalar(select(Call.id).where(Call.id == identifier, visible_calls(signed_in(request))))
+    if found is None:
+        raise NotFound("no such call", call=identifier)

@@ -34,6 +34,8 @@ class Call(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     work_order: Mapped[str] = mapped_column(String(64), default="")
     note: Mapped[str] = mapped_column(Text, default="")
+    # The team of the agent's number, as far as signalling named one: whose agents see and may pause the call.
+    team: Mapped[str] = mapped_column(String(60), default="", server_default="")
 
 
 def _party(column: str) -> Callable[[Any], str]:

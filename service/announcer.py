@@ -8,16 +8,18 @@ and the spool stays the truth about calls.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import SIGNALLED, Call
 from archive.house import Archive
+from archive.teams import NO_TEAM, team_at
 from telephony.call import CallFacts
 
 log = logging.getLogger(__name__)
@@ -78,9 +80,11 @@ class Announcer:
         try:
             async with self._archive.database.write() as session:
                 rows = {row.id: row for row in await session.scalars(select(Call).where(Call.id.in_(batch)))}
+                teams = await _teams(session, batch.values())
                 for facts in batch.values():
                     row = rows.get(facts.recording_id) or _new_row(facts)
                     row.ended_at, row.work_order, row.note = facts.ended_at, facts.work_order[:64], facts.end_reason
+                    row.team = teams[_number(facts)]
                     session.add(row)
         except (SQLAlchemyError, OSError) as error:
             log.warning("the database is away; calls go on", extra={"facts": {"error": type(error).__name__}})
@@ -88,6 +92,17 @@ class Announcer:
         for _ in range(count):
             self._waiting.popleft()
         return True
+
+
+async def _teams(session: AsyncSession, calls: Iterable[CallFacts]) -> Mapping[str, str]:
+    """The team of each agent's number that is heard of: asked once for each number, not for each call."""
+    starts = {_number(facts): facts.started_at for facts in calls}
+    return {number: await team_at(session, number, at) if number else NO_TEAM for number, at in starts.items()}
+
+
+def _number(facts: CallFacts) -> str:
+    agent = facts.party("agent")
+    return agent.number[:64] if agent else ""
 
 
 def _new_row(facts: CallFacts) -> Call:

@@ -5,7 +5,7 @@ from collections import Counter
 from aiohttp import web
 
 from api import reading
-from api.context import context
+from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models import CallQuery, PauseBody
 from api.pages.hosts import recorder_hosts
@@ -25,7 +25,7 @@ async def show_status(request: web.Request) -> web.Response:
         numbers = await counts(session)
         failed = await reading.list_jobs(session, FAILED, 50)
         waiting = await reading.list_jobs(session, QUEUED, 20)
-        missing = await reading.list_calls(session, MISSING, 50)
+        missing = await reading.list_calls(session, signed_in(request), MISSING, 50)
         alerts, beats = await standing(session), await newest(session)
         recordings = await reading.recordings_by_text_state(session)
     by_kind: dict[str, Counter[str]] = {}

@@ -7,6 +7,7 @@ from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.models import CallList, CallQuery, CallView, PauseAnswer, PauseBody, ResumeBody
 from api.routes.recordings import path_id
+from api.scope import require_visible_call
 from api.shaping import call_view, pause_answer
 from archive.pausing import PAUSE, RESUME, PauseRequest, Wish, ask, newest
 
@@ -14,16 +15,17 @@ from archive.pausing import PAUSE, RESUME, PauseRequest, Wish, ask, newest
 async def calls(request: web.Request, asked: CallQuery) -> list[CallView]:
     """Signalled calls, newest first, with what was last asked of each recorder."""
     async with context(request).database.read() as session:
-        rows = await reading.list_calls(session, asked.state, asked.limit)
+        rows = await reading.list_calls(session, signed_in(request), asked.state, asked.limit)
         pauses = await newest(session, [row.id for row in rows])
     return [call_view(row, pauses.get(row.id)) for row in rows]
 
 
 async def wish(request: web.Request, action: str, reason: str) -> PauseRequest:
     """Ask the recorder; ``NotFound`` for an unknown call, ``Conflict`` for one that has ended."""
-    here = context(request)
+    here, identifier = context(request), path_id(request)
+    await require_visible_call(request, identifier)
     async with here.database.write() as session:
-        wanted = Wish(path_id(request), action, signed_in(request).name, reason)
+        wanted = Wish(identifier, action, signed_in(request).name, reason)
         return await ask(session, wanted, now=here.now())
 
 

@@ -20,7 +20,10 @@ from archive.seal import seal_recording
 from archive.teams import AgentNumber, add_team, assign, team_at
 from core.database import Database
 from core.errors import Conflict, NotFound
+from core.ids import new_id
 from core.ledger import LedgerRow
+from service.announcer import Announcer
+from telephony.call import CallFacts, Party
 from tests.web import ORDER, PASSWORD, STARTED, Web, new_recording, serving, tones
 from workorders.orders import Finding, LinkQuestion
 
@@ -98,6 +101,21 @@ async def test_lists_search_and_orders_show_the_own_team_only(web: Web) -> None:
     assert (await (await web.get("/api/v1/recordings", "auditor")).json())["items"]
     assert (await (await web.get("/api/v1/recordings", "supervisor")).json())["items"], "of the whole project"
     assert (await (await web.get("/api/v1/recordings", "agent")).json())["items"] == [], "without a team"
+
+
+async def test_calls_in_progress_are_seen_and_paused_by_their_own_team(web: Web) -> None:
+    call = new_id(STARTED)
+    agent = Party("agent", "8001", "李示例")
+    facts = CallFacts(call, "now@gateway.example", STARTED + timedelta(hours=2), parties=(agent,))
+    async with Announcer(web.archive).running() as announcer:
+        announcer.started(facts)
+    way = f"/api/v1/calls/{call}/pause"
+    for role, status in (("second", 404), ("leader", 404), ("agent", 404), ("first", 202)):
+        assert (await web.post(way, {"reason": "市民正在说出证件号码"}, role)).status == status, role
+    listed = {role: (await (await web.get("/api/v1/calls", role)).json())["items"] for role in ("first", "second")}
+    assert [each["id"] for each in listed["first"]] == [str(call)]
+    assert listed["second"] == []
+    assert len((await (await web.get("/api/v1/calls", "system")).json())["items"]) > 1
 
 
 async def test_a_recording_belongs_to_the_team_that_its_number_had_then(archive: Archive, tmp_path: Path) -> None:
