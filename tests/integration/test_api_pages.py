@@ -40,13 +40,15 @@ class _Elements(HTMLParser):
 def _all_pages(web: Web) -> list[str]:
     seeded = web.seeded
     recordings = [f"/recordings/{each}" for each in (seeded.full, seeded.pending, seeded.failed)]
-    return [*PAGES, *recordings, "/recordings?q=script", f"/orders/{ORDER}", f"/orders/{OTHER_ORDER}"]
+    return [*PAGES, *recordings, "/search?q=script", f"/orders/{ORDER}", f"/orders/{OTHER_ORDER}"]
 
 
 @pytest.mark.parametrize("role", ["agent", "supervisor", "auditor"])
 async def test_every_page_is_sound_for_every_role(web: Web, role: str) -> None:
     browser = await web.browser(role)
     for path in _all_pages(web):
+        if path == "/nightly" and role == "agent":
+            continue  # the nights are no business of theirs
         answer = await browser.get(path, allow_redirects=False)
         html = await answer.text()
         assert answer.status == 200, path
@@ -61,7 +63,8 @@ async def test_every_page_is_sound_for_every_role(web: Web, role: str) -> None:
 def _requires_no_inline_code(page: _Elements, policy: str) -> None:
     """Hostile text of orders and transcripts stays text: our own script is the only one, and it is a file."""
     assert "unsafe" not in policy
-    assert all((script["src"] or "").startswith("/static/") for script in page.of("script"))
+    running = [script for script in page.of("script") if script.get("type") != "application/json"]
+    assert all((script["src"] or "").startswith("/static/") for script in running)
     assert not page.of("style")
     for _, attributes in page.found:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
@@ -84,13 +87,13 @@ async def test_hostile_text_is_shown_as_text(web: Web) -> None:
         html = await (await browser.get(path)).text()
         assert "&lt;script&gt;alert(" in html, path
         assert "<script>alert(" not in html, path
-    echoed = await (await browser.get('/recordings?q="><img src=x onerror=alert(1)>')).text()
+    echoed = await (await browser.get('/search?q="><img src=x onerror=alert(1)>')).text()
     assert "<img src=x" not in echoed
 
 
 async def test_a_hit_leads_to_its_second(web: Web) -> None:
     browser = await web.browser("agent")
-    html = await (await browser.get("/recordings?q=第二天")).text()
+    html = await (await browser.get("/search?q=第二天")).text()
     assert f'href="/recordings/{web.seeded.full}?t=3.5#turn-1"' in html
     assert "<mark>第二天</mark>" in html
 
@@ -120,25 +123,29 @@ async def test_forms_on_pages_do_what_they_say(web: Web) -> None:
     linked = await browser.post(f"/recordings/{web.seeded.pending}/link", data=link, allow_redirects=False)
     assert (linked.status, linked.headers["Location"]) == (303, "/links")
     assert "没有待关联的录音" in await (await browser.get("/links")).text()
+    browser, csrf = await web.browser("supervisor"), web.form_tokens["supervisor"]
     asked = await browser.post("/reports/daily", data={"csrf": csrf, "day": "2026-11-20"}, allow_redirects=False)
-    assert asked.headers["Location"] == "/reports?asked=2026-11-20"
+    assert asked.headers["Location"] == "/reports"
     wrong = await browser.post("/reports/daily", data={"csrf": csrf, "day": "soon"}, allow_redirects=False)
     assert wrong.status == 422
 
 
 async def test_an_auditor_sees_no_form_that_changes_evidence(web: Web) -> None:
     browser = await web.browser("auditor")
-    for path in _all_pages(web):
+    # What can be done with results of a search keeps evidence and changes none.
+    for path in (each for each in _all_pages(web) if not each.startswith("/search")):
         page = _Elements(await (await browser.get(path)).text())
         actions = [form.get("action") for form in page.of("form") if form.get("method") == "post"]
-        assert actions == ["/logout"], path
+        # Looking closer (the check reads and compares) changes nothing.
+        changing = [action for action in actions if action not in ("/look", "/logout", f"{path}/check")]
+        assert changing == [], path
 
 
 async def test_empty_pages_say_what_to_do_next(archive: Archive, tmp_path: Path) -> None:
     async with serving(archive, tmp_path) as web:
         browser = await web.browser("agent")
         assert "还没有报表" in await (await browser.get("/reports")).text()
-        assert "没有人说过这些字" in await (await browser.get("/recordings?q=水管")).text()
+        assert "没有人说过这些字" in await (await browser.get("/search?q=水管")).text()
         assert "没有符合条件的录音" in await (await browser.get("/recordings?day=2020-01-01")).text()
 
 
@@ -192,7 +199,7 @@ async def test_the_english_switch_is_remembered(web: Web) -> None:
 @pytest.mark.parametrize(
     ("asked", "given"),
     [
-        ("/recordings?q=x", "/recordings?q=x"),
+        ("/search?q=x", "/search?q=x"),
         ("//evil.example", "/"),
         ("/\\evil.example", "/"),
         ("https://evil.example", "/"),
