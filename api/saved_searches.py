@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.persons import AskedPerson
+from api.problems import Problem
 from core.database import Base, UtcDateTime
-from core.errors import NotFound, Refused
+from core.errors import Conflict, NotFound
 from core.ids import new_id
 
 MOST = 50
@@ -39,15 +40,16 @@ async def saved_of(session: AsyncSession, owner: str) -> Sequence[SavedSearch]:
 async def save_search(
     session: AsyncSession, owner: str, name: str, filters: Mapping[str, str], now: datetime
 ) -> SavedSearch:
-    """Save under a name; one of the same name is replaced.  ``Refused`` without a name or filters, or with too many."""
+    """Save under a name; one of the same name is replaced.  A ``Problem`` without name or
+    filters, ``Conflict`` with too many."""
     plain = name.strip()
     if not plain or not filters:
-        raise Refused("保存检索须有名称和至少一个条件 / a saved search needs a name and something to search for")
+        raise Problem(422, "保存检索须有名称和至少一个条件 / a saved search needs a name and something to search for")
     found = await session.scalar(select(SavedSearch).where(SavedSearch.owner == owner, SavedSearch.name == plain))
     if found is None:
         count = await session.scalar(select(func.count()).where(SavedSearch.owner == owner)) or 0
         if count >= MOST:
-            raise Refused("保存的检索太多，请先删除不用的 / too many saved searches: delete some first", most=MOST)
+            raise Conflict("保存的检索太多，请先删除不用的 / too many saved searches: delete some first", most=MOST)
         found = SavedSearch(id=new_id(now), owner=owner, name=plain)
         session.add(found)
     found.filters, found.saved_at = dict(filters), now

@@ -19,7 +19,7 @@ async def test_lists_pages_and_figures_over_postgresql(
         identifiers = [each["id"] for each in first["items"] + second["items"]]
         assert identifiers == [str(seeded.failed), str(seeded.pending), str(seeded.full)]
         hits = (await (await web.get("/api/v1/search?q=路灯第二天")).json())["items"]
-        assert [hit["start_ms"] for hit in hits] == [3500]
+        assert [hit["start_ms"] for call in hits for hit in call["hits"]] == [3500]
         orders = (await (await web.get("/api/v1/work-orders")).json())["items"]
         assert {each["number"]: each["recordings"] for each in orders}[ORDER] == 1
         assert (await web.get(f"/api/v1/recordings/{seeded.full}/audio", Range="bytes=0-3")).status == 206
