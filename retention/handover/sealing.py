@@ -54,8 +54,8 @@ To check it: get the verifier key on another way than this bag, then
   python3 verify_handover.py --key 'NAME+NUMBER+BASE64' DIRECTORY-or-ZIP
 It needs Python 3.9 and the cryptography library, no network and nothing of ours.  Best use a copy of it that did not
 come with the bag.  URLs in vcon.json are relative to it.  Imported files, reports and certificates of disposal are
-listed in data/papers.html and proved by data/ledger/papers.jsonl; an imported file goes with a handover of everything or
-of a period, not of one order or case.
+listed in data/papers.html and proved by data/ledger/papers.jsonl; an imported file goes with a handover of everything
+or of a period, not of one order or case.
 """
 
 
