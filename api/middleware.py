@@ -91,6 +91,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
     if not names_us(request):
         raise Problem(421, "this service has another name: see HUIYIN_PUBLIC_URL")
+    if request.path.startswith("/static/"):
+        return await handler(request)  # everybody's, and asked for often: nobody is looked up
     token, by_cookie = _token(request)
     request[TOKEN] = token
     here = context(request)
@@ -120,7 +122,7 @@ def _require(permission: str, user: User | None) -> None:
 
 def _limit(request: web.Request, user: User | None) -> None:
     """Each user has a share; who is not logged in shares that of the address."""
-    if request.path in PROBES or request.path.startswith("/static/"):
+    if request.path in PROBES:
         return
     key = f"user {user.name}" if user else f"address {network_of(address_of(request))}"
     wait = context(request).limit.wait(key, time.monotonic())

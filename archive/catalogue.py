@@ -52,6 +52,7 @@ class Recording(Base):
         Index("ix_recordings_citizen", "citizen_number", "started_at"),
         Index("ix_recordings_agent", "agent_number", "started_at"),
         Index("ix_recordings_team", "team", "started_at"),
+        Index("ix_recordings_text", "text_state", "started_at"),
         # Cases hold persons, in whichever of its forms a number was signalled.
         Index("ix_recordings_citizen_person", "citizen_person"),
         Index("ix_recordings_agent_person", "agent_person"),
@@ -77,7 +78,7 @@ class Recording(Base):
     # Stream statistics and everything else of metadata.json that pages show.
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     sealed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    text_state: Mapped[str] = mapped_column(String(10), default=TEXT_PENDING, index=True)
+    text_state: Mapped[str] = mapped_column(String(10), default=TEXT_PENDING)
     text_error: Mapped[str] = mapped_column(Text, default="")
     text_version: Mapped[int] = mapped_column(default=0)
     text_final_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

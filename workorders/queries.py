@@ -126,7 +126,8 @@ async def open_questions(
     rows = await session.execute(
         select(LinkQuestion, Recording)
         .join(Recording, Recording.id == LinkQuestion.recording_id)
-        .where(LinkQuestion.answered_at.is_(None), Recording.life == KEPT, true() if visible is None else visible)
+        # Of a column that is computed there is no index: SQLite begins with the few questions, not with what is kept.
+        .where(LinkQuestion.answered_at.is_(None), Recording.life + "" == KEPT, true() if visible is None else visible)
         .order_by(LinkQuestion.asked_at, LinkQuestion.recording_id)
         .limit(limit)
         .offset(offset)
