@@ -23,6 +23,8 @@ GET /login/provider/back
 POST /look
 GET /metrics
 GET /readyz
+GET /s/{token}
+GET /s/{token}/audio
 GET /static/{name:.+}
 
 [everyone]
@@ -68,6 +70,7 @@ GET /nightly/{night}
 GET /api/v1/link-questions
 GET /api/v1/me/review
 PUT /api/v1/me/review
+POST /api/v1/persons
 GET /api/v1/recordings
 GET /api/v1/recordings/{id}
 GET /api/v1/recordings/{id}/audio
@@ -82,6 +85,9 @@ GET /api/v1/recordings/{id}/versions
 GET /api/v1/recordings/{id}/versions/{number}/difference
 GET /api/v1/recordings/{id}/waveform
 GET /api/v1/search
+GET /api/v1/search/saved
+POST /api/v1/search/saved
+DELETE /api/v1/search/saved/{id}
 GET /api/v1/work-orders
 GET /api/v1/work-orders/{number:.+}
 POST /api/v1/work-orders/{number:.+}/reveal
@@ -96,6 +102,10 @@ POST /recordings/{id}/check
 GET /recordings/{id}/reveal
 POST /recordings/{id}/reveal
 GET /recordings/{id}/versions/{number}
+GET /search
+POST /search/person
+POST /search/saved
+POST /search/saved/{id}/delete
 
 [system security audit]
 GET /admin
@@ -147,6 +157,8 @@ GET /api/v1/holds/{id}
 POST /api/v1/holds/{id}/release
 POST /api/v1/holds/{id}/release/confirm
 POST /api/v1/holds/{id}/release/withdraw
+POST /api/v1/search/hold
+POST /search/hold
 
 [security audit]
 GET /admin/accounts
@@ -185,6 +197,17 @@ POST /reports/daily
 POST /api/v1/jobs/{id}/retry
 POST /api/v1/policies
 POST /status/jobs/{id}/retry
+
+[supervisor auditor]
+GET /api/v1/recordings/{id}/evidence
+GET /api/v1/recordings/{id}/shares
+POST /api/v1/recordings/{id}/shares
+DELETE /api/v1/recordings/{id}/shares/{share}
+POST /api/v1/search/export
+GET /recordings/{id}/shares
+POST /recordings/{id}/shares
+POST /recordings/{id}/shares/{share}/revoke
+POST /search/export
 """
 
 
