@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,17 +44,20 @@ from archive.lock import (
 )
 from archive.self_test import UNDELETED, UNSHORTENED, Attacks, attack_probe
 from archive.store import Version, Write
-from archive.threads import Threads
+from archive.threads import Threads, all_of
 from core.clock import Clock, utc_now
 from core.disk import sync_around
 from core.errors import Damaged, HuiyinError, NotFound, Refused, Unavailable
 
 log = logging.getLogger(__name__)
+S = TypeVar("S")
 T = TypeVar("T")
 
 # The clock may step back this much (time servers do that) before deletions are refused.
 CLOCK_TOLERANCE = timedelta(seconds=5)
 MARK_EVERY = timedelta(seconds=60)
+# Of many versions, so many in each thread.
+PART = 16
 LEFTOVER_SECONDS = 24 * 3600.0
 
 
@@ -86,7 +90,27 @@ class LocalStore:
         return await self._do(lambda: self._put(directory, key, content, sha256, lock_until))
 
     async def put_all(self, writes: Sequence[Write]) -> list[Version]:
-        return await self._do(lambda: self._put_all(writes))
+        """All are written and synced before any appears, and synced again."""
+        now, _ = await self._do(self._time)
+        all_coming = [
+            self._coming(
+                self._key_directory(each.key),
+                Version(each.key, "", 0, each.sha256, require_lock(each.lock_until, now)),
+                now,
+            )
+            for each in writes
+        ]
+        try:
+            pairs = list(zip(all_coming, writes, strict=True))
+            sizes = await self._each(lambda pair: self._write(pair[0], pair[1].content, sync=False), pairs)
+            await self._sync()
+            await self._each(self._appear_in, all_coming)
+        except BaseException:
+            await self._each(lambda coming: shutil.rmtree(coming.incoming, ignore_errors=True), all_coming)
+            raise
+        finally:
+            await self._sync()
+        return await self._each(lambda pair: _require_written(*pair), list(zip(all_coming, sizes, strict=True)))
 
     async def head(self, key: str, version_id: str) -> Version:
         place = self._place(key, version_id)
@@ -126,7 +150,14 @@ class LocalStore:
             raise refusal
 
     async def delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
-        return await self._do(lambda: self._delete_all(versions))
+        """Each leaves the store by one rename; all of that is on the disk before any bytes are removed."""
+        moment = await self._do(self._time)
+        ended = await self._each(lambda pair: self._bury_or_refuse(*pair, moment), versions)
+        buried = [each for each in ended if isinstance(each, Path)]
+        if buried:
+            await self._sync()
+            await self._each(self._clear, buried)
+        return [None if isinstance(each, Path) else each for each in ended]
 
     def local_path(self, key: str, version_id: str) -> Path | None:
         return self._place(key, version_id) / "data"
@@ -148,6 +179,15 @@ class LocalStore:
 
     async def close(self) -> None:
         self._threads.close()
+
+    async def _sync(self) -> None:
+        await self._do(lambda: sync_around(self.root))
+
+    async def _each(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """``work`` on every item, a few in each thread; the results in order."""
+        parts = [items[at : at + PART] for at in range(0, len(items), PART)]
+        done = await all_of([self._do(partial(_one_by_one, work, part)) for part in parts])
+        return [result for part in done for result in part]
 
     async def _do(self, work: Callable[[], T]) -> T:
         try:
@@ -186,30 +226,6 @@ class LocalStore:
         sync_directory(directory)
         return _require_written(coming, written)
 
-    def _put_all(self, writes: Sequence[Write]) -> list[Version]:
-        """As one ``_put`` after the other, with one sync before any of them appears and one after."""
-        now, _ = self._time()
-        places = [(self._key_directory(each.key), require_lock(each.lock_until, now)) for each in writes]
-        all_coming = [
-            self._coming(directory, Version(write.key, "", 0, write.sha256, date), now)
-            for write, (directory, date) in zip(writes, places, strict=True)
-        ]
-        try:
-            sizes = [
-                self._write(coming, write.content, sync=False) for coming, write in zip(all_coming, writes, strict=True)
-            ]
-            sync_around(self.root)
-            for coming in all_coming:
-                make_directories(coming.directory, self.root, sync=False)
-                self._appear(coming)
-        except BaseException:
-            for coming in all_coming:
-                shutil.rmtree(coming.incoming, ignore_errors=True)
-            raise
-        finally:
-            sync_around(self.root)
-        return [_require_written(coming, size) for coming, size in zip(all_coming, sizes, strict=True)]
-
     def _coming(self, directory: Path, asked: Version, now: datetime) -> Coming:
         version_id = f"{int(now.timestamp() * 1_000_000):016x}-{secrets.token_hex(16)}"
         return Coming(self.root / "incoming" / version_id, directory, dataclasses.replace(asked, version_id=version_id))
@@ -221,6 +237,10 @@ class LocalStore:
         size = copy(content, coming.incoming / "data", asked.key, asked.sha256, sync=sync)
         write_lock(coming.incoming, size, asked.sha256, asked.lock_until, held=False, sync=sync)
         return size
+
+    def _appear_in(self, coming: Coming) -> None:
+        make_directories(coming.directory, self.root, sync=False)
+        self._appear(coming)
 
     def _appear(self, coming: Coming) -> None:
         coming.incoming.rename(coming.place)
@@ -239,40 +259,30 @@ class LocalStore:
             sync_directory(place)
         return read_version(place, key)
 
-    def _delete_all(self, versions: Sequence[tuple[str, str]]) -> list[HuiyinError | None]:
-        """Each leaves the store by one rename; all of that is on the disk before any bytes are removed."""
-        moment, buried = self._time(), list[tuple[Path, Path]]()
-        try:
-            found = [self._bury_or_refuse(key, version_id, moment, buried) for key, version_id in versions]
-        finally:
-            if buried:
-                sync_around(self.root)
-        for grave, directory in buried:
-            shutil.rmtree(grave, ignore_errors=True)
-            remove_empty(directory, self.root / "objects")
-        return found
-
-    def _bury_or_refuse(
-        self, key: str, version_id: str, moment: tuple[datetime, datetime], buried: list[tuple[Path, Path]]
-    ) -> HuiyinError | None:
+    def _bury_or_refuse(self, key: str, version_id: str, moment: tuple[datetime, datetime]) -> Path | HuiyinError:
+        """The place that is empty now, or why it is not."""
         try:
             place = self._place(key, version_id)
         except HuiyinError as error:
             return error
         try:
-            buried.append((self._bury(place, key, *moment), place.parent))
+            self._bury(place, key, *moment)
         except HuiyinError as error:
             if isinstance(error, NotFound):
                 # Whoever was killed while deleting it has left its bytes.
                 shutil.rmtree(self._grave(place), ignore_errors=True)
             return error
-        return None
+        return place
+
+    def _clear(self, place: Path) -> None:
+        shutil.rmtree(self._grave(place), ignore_errors=True)
+        remove_empty(place.parent, self.root / "objects")
 
     def _grave(self, place: Path) -> Path:
         return self.root / "trash" / place.name.lstrip("@")
 
-    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> Path:
-        """Where a version went, out of the store; ``Refused`` under a lock or a hold."""
+    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> None:
+        """Move a version out of the store; ``Refused`` under a lock or a hold."""
         with exclusively(place, key) as version:
             require_free(key, version.lock_until, version.held, now)
             if now < mark - CLOCK_TOLERANCE:
@@ -282,9 +292,7 @@ class LocalStore:
                     seen_before=mark.isoformat(),
                     remedy=f"set the clock right; if it once stood in the future by mistake, remove {self._mark}",
                 )
-            grave = self._grave(place)
-            place.rename(grave)
-        return grave
+            place.rename(self._grave(place))
 
     @property
     def _mark(self) -> Path:
@@ -312,3 +320,7 @@ def _require_written(coming: Coming, size: int) -> Version:
             "the local store did not keep what was written", key=written.key, version=coming.version.version_id
         )
     return written
+
+
+def _one_by_one(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    return [work(item) for item in items]

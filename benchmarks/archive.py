@@ -1,8 +1,8 @@
 """The archive at its real size: lookups, the nightly scans, disposal, verification, ledger and proofs.
 
-``python -m benchmarks.archive [--recordings N] [--disposals N] [--verify-mb N] [--leaves N]``: fills a synthetic
-catalogue on SQLite and on PostgreSQL, asks it as the API and the night do, then works on really sealed recordings in a
-local store.  The last line is JSON; the targets stand beside the figures.
+``python -m benchmarks.archive [--recordings N] [--disposals N] [--verify-mb N] [--objects N] [--leaves N]``: fills
+a synthetic catalogue on SQLite and on PostgreSQL, asks it as the API and the night do, then works on really sealed
+recordings in a local store.  The last line is JSON; the targets stand beside the figures.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import archive_queries, archive_rows, archive_work
+from benchmarks.archive_flat import many_objects
 from benchmarks.archive_ledger import ledger_rate, proof_time
 from benchmarks.archive_rows import Catalogue
 from core.clock import utc_now
@@ -78,6 +79,9 @@ async def measure(options: argparse.Namespace, directory: Path, postgres: str) -
     disposed = await archive_work.disposal(directory / "disposal", options.disposals, progress.count)
     progress.tell("disposed; now verification")
     verified = await archive_work.verification(directory / "verification", options.verify_mb, progress.count)
+    progress.tell("verified; now many small objects")
+    peak = await many_objects(directory / "many", options.objects)
+    verified["verify_peak_mb"] = round(max(verified["verify_peak_mb"], peak), 1)
     progress.tell("verified; now proofs")
     proved = await proof_time(options.leaves, options.times)
     progress.tell("done")
@@ -97,6 +101,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=1_000_000)
     parser.add_argument("--disposals", type=int, default=10_000)
     parser.add_argument("--verify-mb", type=int, default=1024, help="audio to verify")
+    parser.add_argument("--objects", type=int, default=1_000_000, help="small objects to verify, for the memory")
     parser.add_argument("--leaves", type=int, default=10_000_000)
     parser.add_argument("--times", type=int, default=300, help="lookups of each kind, and proofs")
     parser.add_argument("--appends", type=int, default=1000)

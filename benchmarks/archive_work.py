@@ -18,6 +18,7 @@ from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key, trusted_keys
 from archive.local import LocalStore
 from archive.seal import NewRecording, NewTurn, seal_recording, seal_transcript
+from benchmarks.memory import peak_megabytes
 from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
@@ -181,7 +182,7 @@ def _read_plainly(files: Sequence[Path]) -> float:
 
 
 def _verify_all(directory: Path) -> tuple[float, float]:
-    """Seconds, and this process's peak memory in MB (``VmHWM``: unlike ``getrusage`` it does not count the parent)."""
+    """Seconds, and this process's peak memory in MB."""
 
     async def run() -> float:
         archive, settings = await open_archive(directory, Clock())
@@ -192,7 +193,4 @@ def _verify_all(directory: Path) -> tuple[float, float]:
         assert not faults, faults[:3]
         return took
 
-    took = asyncio.run(run())
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return took, int(peak.split()[1]) / 1024
+    return asyncio.run(run()), peak_megabytes()

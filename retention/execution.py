@@ -34,7 +34,7 @@ from retention.rule import Policies, keep_until
 from retention.versions import find_versions
 
 Plan = Sequence[dict[str, Any]]
-CHUNK = 200
+CHUNK = 500
 AT_ONCE = 16
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -46,12 +47,14 @@ class Fate:
 
     def __init__(self, last: int, note: Path) -> None:
         self.last, self.note, self.count = last, note, 0
+        self._one = threading.Lock()
 
     def step(self, name: str) -> None:
-        self.count += 1
-        if self.count == self.last:
-            self.note.write_text(name)
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._one:
+            self.count += 1
+            if self.count == self.last:
+                self.note.write_text(name)
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class MortalStore(LocalStore):
@@ -71,11 +74,10 @@ class MortalStore(LocalStore):
         super()._appear(coming)
         self._fate.step(f"put {coming.version.key.rpartition('/')[2]}")
 
-    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> Path:
+    def _bury(self, place: Path, key: str, now: datetime, mark: datetime) -> None:
         """Every deletion, also of several at once: its bytes are still in the trash then."""
-        grave = super()._bury(place, key, now, mark)
+        super()._bury(place, key, now, mark)
         self._fate.step(f"delete {key.rpartition('/')[2]}")
-        return grave
 
 
 class MortalDatabase(Database):

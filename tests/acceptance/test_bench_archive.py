@@ -11,7 +11,7 @@ KEYS = (
     "sqlite_lookup_p95_ms, postgres_lookup_p95_ms, eligible_scan_s, dispose_per_s, verify_ratio_to_raw_sha256, "
     "verify_peak_mb, ledger_appends_per_s, proof_ms_10m"
 )
-SMALL = "--recordings 2000 --disposals 10 --verify-mb 8 --leaves 70000 --times 5 --appends 10"
+SMALL = "--recordings 2000 --disposals 10 --verify-mb 8 --objects 400 --leaves 70000 --times 5 --appends 10"
 
 
 def test_a_small_run_ends_with_its_figures(postgres: Postgres) -> None:
