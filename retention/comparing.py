@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from archive.retrieve import read_verified
 from core.errors import Damaged, NotFound
 from retention.certificates import KIND as CERTIFICATE
 from retention.disposal import Disposal
-from retention.holds import HELD, HOLDING, LETTING, RELEASED, HoldCase, HoldMember, case_key
+from retention.holds import HELD, HOLDING, KIND, LETTING, RELEASED, HoldCase, HoldMember, case_key
 from workorders.comparing import CHECK_FINDINGS, CHECK_LINKS
 
 # Until the ledger says "released", a member counts as held: letting go may be under way.
@@ -104,18 +104,29 @@ async def compare_cases(archive: Archive) -> AsyncIterator[Fault]:
     async with archive.database.snapshot() as session:
         cases = (await session.scalars(select(HoldCase).order_by(HoldCase.id))).all()
         told = await events_about(session, [str(case.id) for case in cases], [PLACED, CASE_RELEASED])
+        found_again = await _found_again(session)
         placed = [event.subject async for event in events_of_kinds(session, [PLACED])]
     for case in cases:
         seen.add(str(case.id))
-        async for fault in _compare_case(archive, case, told[str(case.id)]):
+        kinds = {event.kind for event in told[str(case.id)]}
+        steps = {PLACED: "placed", CASE_RELEASED: "released"}
+        kinds |= {kind for kind, step in steps.items() if case_key(case.id, step) in found_again}
+        async for fault in _compare_case(archive, case, kinds):
             yield fault
     for subject in placed:
         if subject not in seen:
             yield Fault(f"case {subject}", faults.NOT_IN_CATALOGUE, "an entry", "none")
 
 
-async def _compare_case(archive: Archive, case: HoldCase, events: Sequence[Event]) -> AsyncIterator[Fault]:
-    subject, kinds = f"case {case.id}", [event.kind for event in events]
+async def _found_again(session: AsyncSession) -> set[str]:
+    """The keys of cases' documents that the ledger knows from a rebuild alone."""
+    identifiers = await session.scalars(select(StoredObject.id).where(StoredObject.kind == KIND))
+    told = await events_about(session, [str(identifier) for identifier in identifiers], [REBUILT])
+    return {item["key"] for events in told.values() for event in events for item in event.objects}
+
+
+async def _compare_case(archive: Archive, case: HoldCase, kinds: Collection[str]) -> AsyncIterator[Fault]:
+    subject = f"case {case.id}"
     if PLACED not in kinds:
         yield Fault(subject, faults.NOT_IN_LEDGER, "an entry", "none")
     if (case.state == RELEASED) != (CASE_RELEASED in kinds):
