@@ -6,7 +6,7 @@ from datetime import datetime
 from io import BytesIO
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
@@ -40,8 +40,8 @@ def as_text(value: str) -> str:
     return f"'{plain}" if plain.startswith(FORMULA) else plain
 
 
-def _cell(sheet: WriteOnlyWorksheet, value: Value, font: Font | None = None) -> WriteOnlyCell:
-    cell = WriteOnlyCell(sheet, as_text(value) if isinstance(value, str) else value)
+def _cell(sheet: WriteOnlyWorksheet, value: Value, font: Font | None = None) -> Cell:
+    cell: Cell = WriteOnlyCell(sheet, as_text(value) if isinstance(value, str) else value)
     if isinstance(value, str):
         cell.data_type = "s"
     if font:

@@ -224,10 +224,11 @@ async def test_counts_say_when_there_are_more(database: Database) -> None:
 
 async def test_patience_ends_with_a_word_about_how_far_it_came(postgres_database: Database) -> None:
     """The next page goes on where this one stopped, until everything was looked at."""
-    asked = {"conditions": (Recording.held.is_(False),), "patience": 0.0}
+    asked: dict[str, Any] = {"conditions": (Recording.held.is_(False),), "patience": 0.0}
     made = await days(postgres_database, ["满意", *["不好"] * 8, "满意"])
     found: list[UUID] = []
-    before, told = None, []
+    before: int | None = None
+    told: list[datetime | None] = []
     while before is not None or not told:
         page = await found_by(postgres_database, "满意", **asked, before=before)
         found += [call.recording_id for call in page.calls]
