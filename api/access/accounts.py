@@ -21,6 +21,8 @@ from core.database import Base, Database, UtcDateTime
 from core.errors import Conflict, NotFound, Refused
 
 COMMAND_LINE = "command line"
+# Whom the ledger, and the rules about two people, take for the program itself: nobody may be called so.
+RESERVED = frozenset({"system", "rules", "gateway", "nobody", "demo"})
 
 
 class UserRow(Base):
@@ -180,6 +182,8 @@ async def set_password(
 
 def _check_name(name: str) -> None:
     """Names stand in logs, ledger and addresses: letters and digits of any script, and ``. _ - @``."""
+    if name.casefold() in RESERVED:
+        raise Refused("这个名字留给系统自己 / this name is the program's own", account=name)
     if not 1 <= len(name) <= 60 or not all(each.isalnum() or each in "._-@" for each in name):
         raise Refused("用户名只能用文字、数字和 . _ - @ / a name is letters, digits and . _ - @")
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from api.access.accounts import UserRow, create_user, set_active, set_role
 from api.access.second_factor import new_factor
 from api.app import build_app
+from api.permissions import ROLES
 from api.routes.accounts import account_view
 from archive.house import Archive
 from core.clock import utc_now
@@ -20,7 +21,7 @@ from core.database import Database
 from core.errors import NotFound, Refused
 from core.ledger import LedgerRow
 from core.settings import Settings
-from tests.web import PASSWORD, STARTED, Web, serving
+from tests.web import PASSWORD, STARTED, Web, account, serving
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_an_account_from_its_making_to_its_end(web: Web) -> None:
 async def test_nobody_raises_himself(web: Web) -> None:
     """Vertical escalation: by the own form, by the API, by fields that a form does not have."""
     for role in ("agent", "auditor", "system", "audit"):
-        assert (await web.post(f"/api/v1/accounts/{role}", {"role": "security"}, role)).status == 403
+        assert (await web.post(f"/api/v1/accounts/{account(role)}", {"role": "security"}, role)).status == 403
     own = await web.post("/api/v1/accounts/security", {"role": "auditor"}, "security")
     assert own.status == 403
     assert (await web.post("/api/v1/accounts/security", {"team": "x"}, "security")).status == 403
@@ -72,7 +73,7 @@ async def test_nobody_raises_himself(web: Web) -> None:
     await browser.post("/account/password", data={**form, "role": "security", "again": form["new"]})
     async with web.archive.database.read() as session:
         rows = {row.name: row.role for row in await session.scalars(select(UserRow))}
-    assert all(name == role for name, role in rows.items())
+    assert rows == {account(role): role for role in ROLES}
 
 
 async def test_the_last_security_administrator_stays(database: Database) -> None:

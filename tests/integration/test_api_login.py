@@ -133,6 +133,8 @@ async def test_a_login_sweeps_sessions_that_ran_out(database: Database) -> None:
         ("li", PASSWORD, "boss", "no such role"),
         ("li\nadmin logged in", PASSWORD, "agent", "letters, digits"),
         ("<b>", PASSWORD, "agent", "letters, digits"),
+        ("System", PASSWORD, "agent", "program's own"),
+        ("nobody", PASSWORD, "agent", "program's own"),
     ],
 )
 async def test_users_are_refused_with_reasons(

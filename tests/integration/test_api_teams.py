@@ -1,6 +1,7 @@
 """Teams: another team's recording does not exist, whichever way somebody asks for it."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from sqlalchemy import select, text
 from api import reading
 from api.access.accounts import create_user, give_number, set_team
 from api.access.user import User
+from api.middleware import PERMISSION_OF
+from api.permissions import allows
 from api.scope import visible, visible_ids
 from archive import teams
 from archive.catalogue import Recording
@@ -60,6 +63,25 @@ async def test_everything_of_another_teams_recording_is_404(web: Web) -> None:
         assert (await web.get(path, "leader")).status == 404, path
     for path in _reads(web):
         assert (await web.get(path, "first")).status != 404 or path.endswith("/draft"), path
+
+
+async def test_no_route_forgets_the_team(web: Web) -> None:
+    """Every route below a recording that an agent or a supervisor may use, also those yet to be written."""
+    walked = 0
+    for (method, pattern), permission in web.app[PERMISSION_OF].items():
+        if "recordings/{id}" not in pattern:
+            continue
+        for name, role in (("second", "agent"), ("leader", "supervisor")):
+            if not allows(permission, role):
+                continue
+            walked += 1
+            path = re.sub(r"\{[^}]+\}", "1", pattern.replace("{id}", str(web.seeded.full)))
+            query = {"start": "0", "end": "1", "purpose": "a check of access"}
+            asked = await web.client().request(
+                method, path, params=query, json={}, headers=await web.bearer(name), allow_redirects=False
+            )
+            assert asked.status in (400, 404, 415, 422), (method, path, name, asked.status)
+    assert walked > 40
 
 
 async def test_nothing_can_be_done_to_another_teams_recording(web: Web) -> None:
