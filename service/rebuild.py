@@ -57,6 +57,7 @@ NOT_REBUILT = frozenset(
         *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests"),
         # What belongs to accounts, and outlines of sound, which are made again when a page asks for them.
         *("teams", "agent_numbers", "shares", "drafts", "listening_places", "review_preferences", "waveforms"),
+        *("saved_searches", "asked_persons"),
     }
 )
 BATCH = 32
