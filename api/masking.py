@@ -2,7 +2,7 @@
 
 import re
 
-from core.logging import mask_telephones
+from core.logging import mask_numbers
 
 _MOBILE = re.compile(r"(?:\+?86)?(1\d{2})\d{4}(\d{4})")
 
@@ -25,5 +25,5 @@ def mask_name(name: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Free text with the telephone numbers in it masked."""
-    return mask_telephones(text)
+    """Free text with the telephone and identity numbers in it masked."""
+    return mask_numbers(text)

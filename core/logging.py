@@ -1,7 +1,7 @@
 """Structured log lines on standard error: JSON for machines, text for people.
 
-Facts are passed as ``extra={"facts": {...}}``.  Telephone numbers never belong there; as a last guard anything that
-looks like one is masked on its way out.
+Facts are passed as ``extra={"facts": {...}}``.  Telephone and identity numbers never belong there; as a last guard
+anything that looks like one is masked on its way out.
 """
 
 import json
@@ -15,9 +15,16 @@ from datetime import UTC, datetime
 _TELEPHONE = re.compile(r"(?<![0-9A-Fa-f])(?:\+?86)?(1[3-9]\d|0\d{2,3}-?)\d{4}(\d{4})(?![0-9A-Fa-f])")
 
 
-def mask_telephones(text: str) -> str:
-    """``13800001234`` → ``138****1234`` wherever a telephone number stands in ``text``."""
-    return _TELEPHONE.sub(r"\1****\2", text)
+# Identity numbers of residents (GB 11643): six digits of a place, a birthday, three digits, a check character.
+_IDENTITY = re.compile(
+    r"(?<![0-9A-Za-z])([1-9]\d{2})\d{3}(?:19|20)\d{2}(?:0\d|1[0-2])(?:[0-2]\d|3[01])(\d{3}[0-9Xx])(?![0-9A-Za-z])"
+)
+
+
+def mask_numbers(text: str) -> str:
+    """``13800001234`` → ``138****1234``, ``110…1234`` → ``110***********1234`` wherever a telephone or identity number
+    stands in ``text``."""
+    return _TELEPHONE.sub(r"\1****\2", _IDENTITY.sub(r"\1***********\2", text))
 
 
 class _Formatter(logging.Formatter):
@@ -50,7 +57,7 @@ class _Formatter(logging.Formatter):
             )
         if self.form == "text" and record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return mask_telephones(line)
+        return mask_numbers(line)
 
 
 def _one_line(text: str) -> str:

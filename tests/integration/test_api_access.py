@@ -1,11 +1,12 @@
 """Every route against every role, and forms of other sites."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiohttp.web import AbstractResource
 
 from api.app import ENDPOINTS
 from api.middleware import PERMISSION_OF
@@ -105,7 +106,7 @@ async def test_every_route_for_every_role(web: Web, role: str | None) -> None:
             assert answer.status == 403, (method, canonical, answer.status)
 
 
-def _resources(web: Web):  # type: ignore[no-untyped-def]
+def _resources(web: Web) -> Iterator[tuple[str, AbstractResource]]:
     """Each route's path as the endpoints write it, with its resource."""
     paths = {method_path[1] for method_path in EXPECTED}
     for resource in {route.resource for route in web.app.router.routes() if route.resource is not None}:

@@ -10,6 +10,8 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
 from sqlalchemy import select
 
 from api.access import attempts, signin
@@ -29,6 +31,7 @@ from core.logging import set_up
 from core.settings import Settings
 from tests.web import PASSWORD, Web, serving
 
+Browser = TestClient[Request, Application]
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 RULES = Rules(Lasts(timedelta(hours=8), timedelta(minutes=30)))
 HERE = Client("192.0.2.7", "a browser")
@@ -250,7 +253,7 @@ async def test_unknown_and_known_names_are_answered_alike(web: Web) -> None:
     assert answers[: BY_NAME + 1] == answers[BY_NAME + 1 :]
 
 
-async def _form_token(client, path: str = "/login") -> str:  # type: ignore[no-untyped-def]
+async def _form_token(client: Browser, path: str = "/login") -> str:
     token = re.search(r'name="csrf" value="([^"]+)"', await (await client.get(path)).text())
     assert token
     return token[1]
@@ -329,10 +332,8 @@ async def test_proxies_of_the_settings_are_believed_and_nobody_else(web: Web, ar
     assert sorted(addresses) == ["127.0.0.1", "198.51.100.9"]
 
 
-def _second(web: Web, settings: Settings):  # type: ignore[no-untyped-def]
+def _second(web: Web, settings: Settings) -> Browser:
     """The same house under other settings."""
-    from aiohttp.test_utils import TestClient, TestServer
-
     return TestClient(TestServer(build_app(web.archive, settings)))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 
@@ -48,7 +49,7 @@ async def enrolled(web: Web, clock: Clock, name: str = "agent") -> list[str]:
         return list(await second_factor.enrol(session, name, SECRET, code_at(clock), now=clock.now))
 
 
-async def _login(web: Web, **fields: str):  # type: ignore[no-untyped-def]
+async def _login(web: Web, **fields: str) -> ClientResponse:
     return await web.client().post("/api/v1/login", json={"name": "agent", "password": PASSWORD, **fields})
 
 

@@ -30,5 +30,12 @@ def test_a_very_long_name_does_not_tell_its_length() -> None:
     assert mask_name("Alexandrina Example") == "A***"
 
 
-def test_free_text_loses_telephone_numbers_only() -> None:
+@pytest.mark.parametrize("last", ["0011", "001X", "001x"])
+def test_identity_numbers_are_masked_in_free_text(last: str) -> None:
+    assert mask_text(f"证件11010519491231{last}。") == f"证件110***********{last}。"
+    for other in (f"工单11010519491331{last}", f"a11010519491231{last}", f"11010519491231{last}7"):
+        assert mask_text(other) == other, "another number of as many digits"
+
+
+def test_free_text_loses_numbers_of_people_only() -> None:
     assert mask_text("联系13800001234，工单2026112000010") == "联系138****1234，工单2026112000010"

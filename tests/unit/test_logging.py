@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from core.logging import mask_telephones, set_up
+from core.logging import mask_numbers, set_up
 
 
 @pytest.fixture(autouse=True)
@@ -53,4 +53,4 @@ def test_an_error_keeps_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_telephone_numbers_are_masked_and_identifiers_are_not(text: str, masked: str) -> None:
-    assert mask_telephones(text) == masked
+    assert mask_numbers(text) == masked
