@@ -147,8 +147,13 @@ def _remove(bag: Path) -> None:
 async def remove_expired(archive: Archive, settings: Settings, *, now: datetime) -> Sweep:
     """Remove our copies whose days are over, and what an interrupted removal left; name files that nobody knows."""
     moment, sweep = min(now, archive.clock()), Sweep()
+    over = select(Export).where(Export.here, Export.removed_at.is_(None), Export.expires_at <= moment)
+    if not await asyncio.to_thread(settings.exports.is_dir):
+        async with archive.database.read() as session:
+            if (await session.scalars(over.limit(1))).first() is not None:
+                sweep.faults[str(settings.exports)] = "看不到移交包目录，到期的副本未能清除；请在本机挂载该目录"
+        return sweep
     async with archive.database.write() as session:
-        over = select(Export).where(Export.here, Export.removed_at.is_(None), Export.expires_at <= moment)
         for export in await session.scalars(over.order_by(Export.asked_at).with_for_update()):
             await _mark(session, export, EXPIRED, moment)
             sweep.removed.append(export.id)

@@ -22,7 +22,7 @@ from core.settings import Settings
 from retention.disposal import approve, confirm, propose
 from retention.execution import Executed, execute_confirmed
 from retention.handover.asking import ask, find
-from retention.handover.copies import bag_file
+from retention.handover.copies import bag_file, remove_expired
 from retention.handover.export import run_export
 from retention.handover.finishing import Finished
 from retention.handover.receipts import NewReceipt, record_receipt
@@ -121,6 +121,19 @@ async def test_a_bag_expires_and_the_ledger_says_so(house: House, settings: Sett
     again = await run_nightly(house.archive, settings, now=house.clock.now)
     assert again.exports_removed == ()
     assert len(await ledger(house, "export removed")) == 1
+
+
+async def test_a_night_that_cannot_see_the_directory_says_so(house: House, settings: Settings) -> None:
+    await house.seal()
+    export = await ask_for(house, settings, Scope("all"))
+    await write(house, settings, export)
+    house.clock.now += timedelta(days=settings.export_days + 1)
+    settings.exports.rename(settings.exports.with_name("not mounted"))
+    swept = await remove_expired(house.archive, settings, now=house.clock.now)
+    assert (swept.removed, list(swept.faults)) == ([], [str(settings.exports)])
+    assert (await exported(house, export)).removed_at is None
+    settings.exports.with_name("not mounted").rename(settings.exports)
+    assert (await remove_expired(house.archive, settings, now=house.clock.now)).removed == [export]
 
 
 async def test_a_rehearsed_night_removes_nothing(house: House, settings: Settings) -> None:
