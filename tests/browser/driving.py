@@ -57,20 +57,35 @@ def require_chromium() -> None:
     pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
 
 
-def examples(web: Web) -> Mapping[str, Sequence[str]]:
+@dataclass(frozen=True)
+class House:
+    """A served and furnished house, and the secret of a link into it."""
+
+    web: Web
+    share: str
+
+
+def examples(house: House) -> Mapping[str, Sequence[str]]:
     """Route → addresses worth looking at (none: it shows nothing).  A route with a place must stand here."""
-    full, pending, failed = web.seeded.full, web.seeded.pending, web.seeded.failed
+    full, pending, failed = house.web.seeded.full, house.web.seeded.pending, house.web.seeded.failed
     return {
-        # Leads to another site.
+        # Lead to another site.
         "/login/provider": (),
         "/login/provider/back": (),
+        # Sound.
+        "/s/{token}/audio": (),
+        "/s/{token}": (f"/s/{house.share}",),
         "/recordings": ("/recordings", "/recordings?order=none", "/recordings?text_state=failed"),
-        "/search": ("/search", "/search?q=满意", "/search?q=水管&held=true"),
         "/recordings/{id}": (f"/recordings/{full}", f"/recordings/{pending}", f"/recordings/{failed}"),
         "/recordings/{id}/versions/{number}": (f"/recordings/{full}/versions/2",),
+        "/recordings/{id}/reveal": (f"/recordings/{full}/reveal",),
+        "/recordings/{id}/shares": (f"/recordings/{full}/shares",),
+        "/search": ("/search", "/search?q=满意", "/search?q=没有人说过"),
         "/orders": ("/orders", "/orders?q=none"),
         "/orders/{number}": (f"/orders/{ORDER}",),
-        "/nightly/{night}": (f"/nightly/{web.archive.clock().astimezone(SHANGHAI):%Y-%m-%d}",),
+        "/orders/{number}/reveal": (f"/orders/{ORDER}/reveal",),
+        "/admin/accounts/{name}": ("/admin/accounts/agent",),
+        "/nightly/{night}": (f"/nightly/{house.web.archive.clock().astimezone(SHANGHAI):%Y-%m-%d}",),
     }
 
 
@@ -80,9 +95,9 @@ def page_routes(app: Application) -> Sequence[str]:
     return sorted(pattern for pattern in resources if not _NOT_PAGES.match(pattern))
 
 
-def sights(web: Web) -> Sequence[Sight]:
+def sights(house: House) -> Sequence[Sight]:
     """Every page of the application, and two that do not exist or may not be seen."""
-    known = examples(web)
+    known, web = examples(house), house.web
     found = []
     for pattern in page_routes(web.app):
         role = _viewer(web.app, pattern)
@@ -106,7 +121,7 @@ def _name(pattern: str, number: int) -> str:
 
 
 @asynccontextmanager
-async def house(directory: Path) -> AsyncIterator[Web]:
+async def furnished(directory: Path) -> AsyncIterator[House]:
     """The seeded and furnished house on SQLite and a local store, served."""
     database = Database(f"sqlite+aiosqlite:///{directory / 'huiyin.db'}")
     async with database.engine.connect() as connection:
@@ -116,8 +131,7 @@ async def house(directory: Path) -> AsyncIterator[Web]:
     await store.prepare()
     try:
         async with serving(Archive(database, store, utc_now), directory) as web:
-            await furnish(web, directory)
-            yield web
+            yield House(web, await furnish(web, directory))
     finally:
         await store.close()
         await database.close()

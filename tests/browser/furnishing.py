@@ -6,9 +6,11 @@ from pathlib import Path
 from sqlalchemy import update
 
 from archive.catalogue import StoredObject
+from archive.comments import add_comment
 from archive.corrections import correct_transcript
 from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
+from archive.shares import make_share
 from core.settings import Settings
 from reporting.daily import issue_daily
 from service.night import run_night
@@ -19,8 +21,9 @@ LONG_TITLE = "反映示例区样本街道幸福家园小区三号楼前人行道
 CALLS = 12
 
 
-async def furnish(web: Web, directory: Path) -> None:
-    """Through the functions that fill a real house; the recording without text is then damaged."""
+async def furnish(web: Web, directory: Path) -> str:
+    """Through the functions that fill a real house; the recording without text is then damaged.  Returns the secret of
+    a link to a recording."""
     settings = Settings(data_dir=directory)
     ensure_ledger_key(settings)
     until = STARTED + timedelta(days=740)
@@ -40,6 +43,11 @@ async def furnish(web: Web, directory: Path) -> None:
         base_version=1,
         retain_until=until,
     )
+    await add_comment(web.archive, web.seeded.full, at_ms=9000, text="市民语气平和，愿意再接回访。", by="supervisor")
+    async with web.archive.database.write() as session:
+        lasts, now = timedelta(days=1), web.archive.clock()
+        made = await make_share(session, web.seeded.full, purpose="请信访办复核", lasts=lasts, by="auditor", now=now)
+    web.shared = made.token
     day = STARTED.date()
     await issue_daily(web.archive, settings, day, by="supervisor", retain_until=until)
     # The night's sample begins with what has waited longest.
@@ -48,3 +56,11 @@ async def furnish(web: Web, directory: Path) -> None:
         await session.execute(waited.values(verified_at=STARTED))
     change_byte(next((directory / "store").rglob(f"{web.seeded.failed}/audio.flac/@*/data")))
     await run_night(web.archive, settings, now=web.archive.clock())
+    return await _share(web)
+
+
+async def _share(web: Web) -> str:
+    body = {"purpose": "上级督办案件核查", "hours": 24}
+    made = await web.post(f"/api/v1/recordings/{web.seeded.full}/shares", body, role="auditor")
+    assert made.status == 201, await made.text()
+    return str((await made.json())["address"]).rpartition("/")[2]

@@ -1,35 +1,27 @@
 """Reviewing a recording in a real browser, by mouse and by keyboard alone."""
 
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from sqlalchemy import select
 
 from archive.corrections import text_versions
 from archive.drafts import Draft, place_of
 from archive.house import Archive
 from core.ledger import LedgerRow
+from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
+from tests.browser.test_walk import AXE, RUN, STANDARDS
 from tests.web import DIALOGUE, Web, serving
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # Nobody is there to make the first click.
-    "--autoplay-policy=no-user-gesture-required",
-)
-# How long a busy machine may take; nothing is measured.
-PATIENCE = 30_000
 REASON = "听录音核对"
 WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
+RECORDS = "() => JSON.stringify({...localStorage})"
 
+expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -40,39 +32,25 @@ async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
 
 
 @pytest.fixture
-async def browser(web: Web) -> AsyncIterator["Browsers"]:
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("REQUIRE_ALL_TESTS") == "1":
-            pytest.fail("chromium is not installed")
-        pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield Browsers(web, launched)
-        await launched.close()
+async def browser(web: Web) -> AsyncIterator["Visitors"]:
+    require_chromium()
+    async with chromium() as launched:
+        yield Visitors(web, launched)
 
 
-class Browsers:
-    """Browsers of several people; whatever one writes on its console as an error fails the test."""
+class Visitors:
+    """Windows of several people; whatever one writes on its console as an error fails the test."""
 
-    def __init__(self, web: Web, launched: Any) -> None:
-        self.web, self._launched = web, launched
-
-    async def context(self, role: str) -> BrowserContext:
-        base = str(self.web.server.make_url("/"))
-        context: BrowserContext = await self._launched.new_context(base_url=base, locale="zh-CN")
-        token = (await self.web.bearer(role))["Authorization"].removeprefix("Bearer ")
-        await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
-        return context
+    def __init__(self, web: Web, launched: Browser) -> None:
+        self.web, self.launched = web, launched
 
     @asynccontextmanager
-    async def page(self, role: str = "agent", *, allowed: tuple[str, ...] = ()) -> AsyncIterator[Page]:
-        context = await self.context(role)
+    async def page(
+        self, role: str = "agent", *, allowed: tuple[str, ...] = (), theme: str = "light"
+    ) -> AsyncIterator[Page]:
+        context = await visitor(self.launched, self.web, role, theme=theme)
         page = await context.new_page()
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        errors: list[str] = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        errors = listen(page)
         yield page
         await context.close()
         assert [error for error in errors if not any(each in error for each in allowed)] == []
@@ -103,7 +81,7 @@ async def _draft(web: Web) -> dict[str, str]:
         return row.texts if row else {}
 
 
-async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Browsers) -> None:
+async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
@@ -119,7 +97,7 @@ async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Brows
         await page.get_by_role("button", name="暂停").click()
 
 
-async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Browsers) -> None:
+async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await page.locator("#turn-3 .w").click()
@@ -134,7 +112,7 @@ async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Bro
         await expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true")
 
 
-async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser: Browsers) -> None:
+async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
@@ -162,7 +140,7 @@ async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser
         assert any("提交复核会" in leaf for leaf in leaves)
 
 
-async def test_listening_goes_on_where_it_stopped(web: Web, browser: Browsers) -> None:
+async def test_listening_goes_on_where_it_stopped(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web, "?t=5")
         await page.get_by_role("button", name="播放", exact=True).click()
@@ -178,7 +156,7 @@ async def test_listening_goes_on_where_it_stopped(web: Web, browser: Browsers) -
         await page.wait_for_function("() => document.getElementById('audio').currentTime < 5")
 
 
-async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Browsers) -> None:
+async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await page.get_by_role("button", name="更正文字").click()
@@ -203,7 +181,7 @@ async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, 
     assert found[1].replaces == found[0].sha256
 
 
-async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Browsers) -> None:
+async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Visitors) -> None:
     async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
         await _open(page, web)
         await page.get_by_role("button", name="更正文字").click()
@@ -214,8 +192,7 @@ async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Bro
         await expect(page.locator("#draft-state")).to_contain_text("草稿存在本机")
         assert await _draft(web) == {"1": "联网时写的"}
         # The browser is gone without a word; only its storage is left, as after a crash.
-        kept = await page.evaluate("() => JSON.stringify({...localStorage})")
-        assert "断网时写的" in kept
+        assert "断网时写的" in await page.evaluate(RECORDS)
         crashed = page.context
         await page.close(run_before_unload=False)
         await crashed.set_offline(False)
@@ -229,7 +206,7 @@ async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Bro
         assert await again.evaluate("() => localStorage.length") == 0
 
 
-async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, browser: Browsers) -> None:
+async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, browser: Visitors) -> None:
     async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
         await _open(page, web)
         await page.get_by_role("button", name="更正文字").click()
@@ -241,7 +218,7 @@ async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, brows
         assert await _draft(web) == {"3": "断网时写的"}
 
 
-async def test_who_saves_second_sees_both_texts(web: Web, browser: Browsers) -> None:
+async def test_who_saves_second_sees_both_texts(web: Web, browser: Visitors) -> None:
     async with browser.page(allowed=("409",)) as page:
         await _open(page, web)
         await page.get_by_role("button", name="更正文字").click()
@@ -269,11 +246,12 @@ async def test_who_saves_second_sees_both_texts(web: Web, browser: Browsers) -> 
     assert [newest.turns[place].text for place in (1, 3, 5)] == ["主管的第二句", "我的第四句", "主管的第六句"]
 
 
-async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: Browsers) -> None:
+async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await page.get_by_role("button", name="更正文字").click()
-        await page.get_by_label("全部替换").fill("路灯")
+        await page.get_by_text("全部替换").click()
+        await page.get_by_label("查找").fill("路灯")
         await page.get_by_label("换成").fill("街灯")
         await page.get_by_role("button", name="替换", exact=True).click()
         await expect(page.locator("#replaced")).to_contain_text("换了 2 处。")
@@ -284,7 +262,7 @@ async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: 
         assert await _draft(web) == {}
 
 
-async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, browser: Browsers) -> None:
+async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web, "?t=9")
         await page.get_by_label("备注内容").fill("市民语气平和")
@@ -295,14 +273,14 @@ async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, brows
         assert await _now(page) < 12
 
 
-async def test_the_check_is_told_in_words(web: Web, browser: Browsers) -> None:
+async def test_the_check_is_told_in_words(web: Web, browser: Visitors) -> None:
     async with browser.page("auditor") as page:
         await page.goto(_path(web))
         await page.get_by_role("button", name="立即核对是否被改动").click()
         await expect(page.locator("#checked")).to_contain_text("与封存时完全一致")
 
 
-async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Browsers) -> None:
+async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Visitors) -> None:
     async with browser.page("auditor") as page:
         await page.goto(_path(web))
         await expect(page.locator("#audio")).to_have_count(0)
@@ -316,7 +294,7 @@ async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Brow
     assert [(leaf["actor"], leaf["facts"]["purpose"]) for leaf in told] == [("auditor", "季度抽查第三组")]
 
 
-async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Browsers) -> None:
+async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Visitors) -> None:
     """Listen, step through words and doubts, correct, save, comment: no mouse."""
     async with browser.page() as page:
         await _open(page, web)
@@ -366,7 +344,7 @@ async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Browsers) -> 
     assert (await text_versions(web.archive, web.seeded.full))[-1].turns[5].text == "建议早点派人来。"
 
 
-async def test_single_keys_can_be_switched_off(web: Web, browser: Browsers) -> None:
+async def test_single_keys_can_be_switched_off(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
         await _open(page, web)
         await page.keyboard.press("?")
@@ -384,9 +362,9 @@ async def test_single_keys_can_be_switched_off(web: Web, browser: Browsers) -> N
         await expect(box).not_to_be_checked()
 
 
-async def test_without_script_it_is_still_a_page(web: Web, browser: Browsers) -> None:
+async def test_without_script_it_is_still_a_page(web: Web, browser: Visitors) -> None:
     base = str(web.server.make_url("/"))
-    context = await browser._launched.new_context(base_url=base, locale="zh-CN", java_script_enabled=False)
+    context = await browser.launched.new_context(base_url=base, locale="zh-CN", java_script_enabled=False)
     token = (await web.bearer("agent"))["Authorization"].removeprefix("Bearer ")
     await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
     page = await context.new_page()
@@ -398,3 +376,33 @@ async def test_without_script_it_is_still_a_page(web: Web, browser: Browsers) ->
     await expect(page.locator("#comment-list")).to_contain_text("没有脚本")
     await page.get_by_role("button", name="立即核对是否被改动").click()
     await expect(page.get_by_text("与封存时完全一致")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_every_state_of_the_page_is_accessible(web: Web, browser: Visitors, theme: str) -> None:
+    # The inline style is axe's own, where it looks into the waveform.
+    async with browser.page(theme=theme, allowed=("409", "Applying inline style")) as page:
+        await _open(page, web)
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        await page.locator("#main").focus()
+        for key in ("n", "l", "e"):
+            await page.keyboard.press(key)
+        await page.get_by_label("第 2 句的文字").fill("我的第二句")
+        await page.get_by_text("全部替换").click()
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _violations(page) == []
+        await page.locator("#main").focus()
+        await page.keyboard.press("?")
+        assert await _violations(page) == []
+        await page.keyboard.press("Escape")
+        other = {"base_version": 1, "reason": "复查", "texts": {"1": "主管的第二句"}}
+        await web.post(f"/api/v1/recordings/{web.seeded.full}/versions", other, "supervisor")
+        await _open(page, web)
+        await expect(page.get_by_role("region", name="有人先保存了新的一版")).to_be_visible()
+        assert await _violations(page) == []
+
+
+async def _violations(page: Page) -> list[str]:
+    await page.evaluate(AXE)
+    found: list[str] = await page.evaluate(RUN, STANDARDS)
+    return found
