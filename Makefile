@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 3
 
 .PHONY: help demo test check test-interop fuzz format locks docs bench-asr bench-capture bench-assemble bench-codecs \
-	bench-archive bench-handover bench-pipeline bench-web screenshots sample-model sample-calls clean
+	bench-archive bench-search bench-handover bench-pipeline bench-web screenshots sample-model sample-calls clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-seal: .venv/.dev ## closed calls sealed per second by the real sealer, on 
 
 bench-archive: .venv/.dev ## a million recordings: lookups, nightly scan, disposal, verification, ledger (ARGS="--recordings 20000")
 	@$(BIN)/python -m benchmarks.archive $(ARGS)
+
+bench-search: .venv/.dev ## words and phrases in a million calls of twenty turns (ARGS="--calls 50000")
+	@$(BIN)/python -m benchmarks.search $(ARGS)
 
 bench-pipeline: .venv/.dev ## page times and the way from BYE to text on the running service
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
