@@ -10,21 +10,22 @@ from pathlib import Path
 
 from playwright.async_api import Browser
 
-from tests.browser.driving import Sight, chromium, house, sights, visitor
-from tests.web import Web
+from tests.browser.driving import House, Sight, chromium, furnished, sights, visitor
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 WIDTHS = (390, 1440)
 
 
-async def shoot(browser: Browser, web: Web, target: Path, *, only: str, language: str, theme: str, width: int) -> None:
+async def shoot(
+    browser: Browser, house: House, target: Path, *, only: str, language: str, theme: str, width: int
+) -> None:
     """Every page once, in one language, theme and width."""
     by_role: dict[str, list[Sight]] = {}
-    for sight in sights(web):
+    for sight in sights(house):
         if only in sight.name:
             by_role.setdefault(sight.role, []).append(sight)
     for role, those in by_role.items():
-        context = await visitor(browser, web, role, language=language, theme=theme, width=width)
+        context = await visitor(browser, house.web, role, language=language, theme=theme, width=width)
         page = await context.new_page()
         for sight in those:
             await page.goto(sight.path)
@@ -35,11 +36,11 @@ async def shoot(browser: Browser, web: Web, target: Path, *, only: str, language
 async def main(target: Path, only: str, themes: list[str], languages: list[str], widths: list[int]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
-        async with house(Path(directory)) as web, chromium() as browser:
+        async with furnished(Path(directory)) as house, chromium() as browser:
             for language in languages:
                 for theme in themes:
                     for width in widths:
-                        await shoot(browser, web, target, only=only, language=language, theme=theme, width=width)
+                        await shoot(browser, house, target, only=only, language=language, theme=theme, width=width)
 
 
 if __name__ == "__main__":
