@@ -193,8 +193,6 @@ class Web:
         self.clients: list[TestClient[Request, Application]] = []
         self.tokens: dict[str, str] = {}
         self.form_tokens: dict[str, str] = {}
-        # The token of a share link, where one was made.
-        self.shared = ""
 
     def client(self) -> TestClient[Request, Application]:
         """A new browser: no cookies yet."""

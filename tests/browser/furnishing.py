@@ -10,7 +10,6 @@ from archive.comments import add_comment
 from archive.corrections import correct_transcript
 from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
-from archive.shares import make_share
 from core.settings import Settings
 from reporting.daily import issue_daily
 from service.night import run_night
@@ -44,10 +43,6 @@ async def furnish(web: Web, directory: Path) -> str:
         retain_until=until,
     )
     await add_comment(web.archive, web.seeded.full, at_ms=9000, text="市民语气平和，愿意再接回访。", by="supervisor")
-    async with web.archive.database.write() as session:
-        lasts, now = timedelta(days=1), web.archive.clock()
-        made = await make_share(session, web.seeded.full, purpose="请信访办复核", lasts=lasts, by="auditor", now=now)
-    web.shared = made.token
     day = STARTED.date()
     await issue_daily(web.archive, settings, day, by="supervisor", retain_until=until)
     # The night's sample begins with what has waited longest.
