@@ -2,7 +2,7 @@
 
 import re
 
-from core.logging import mask_numbers
+from core.logging import mask_numbers, numbers_in
 
 _MOBILE = re.compile(r"(?:\+?86)?(1\d{2})\d{4}(\d{4})")
 
@@ -27,3 +27,10 @@ def mask_name(name: str) -> str:
 def mask_text(text: str) -> str:
     """Free text with the telephone and identity numbers in it masked."""
     return mask_numbers(text)
+
+
+def unmask_text(text: str, original: str) -> str:
+    """A text that a person wrote on top of ``mask_text(original)``: what is still masked in it is as it was."""
+    for number in numbers_in(original):
+        text = text.replace(mask_text(number), number, 1)
+    return text

@@ -26,6 +26,7 @@ from api.models import (
     TurnView,
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from archive.corrections import realign
 from archive.pausing import PauseRequest
 from core.jobs import JobRow
 from core.ledger import LedgerRow
@@ -136,7 +137,14 @@ def finding_view(row: Finding) -> FindingView:
 
 
 def turn_view(row: TurnRow) -> TurnView:
-    return TurnView.model_validate(row, from_attributes=True)
+    """A turn with the numbers in it masked; its words keep their times."""
+    view = TurnView.model_validate(row, from_attributes=True)
+    shown = mask_text(row.text)
+    if shown == row.text:
+        return view
+    certainty = {word[0]: word[3] for word in row.words}
+    words = [[start, end, text, certainty[start]] for start, end, text, _ in realign(row.words, shown)]
+    return view.model_copy(update={"text": shown, "words": words})
 
 
 def ledger_view(row: LedgerRow) -> LedgerView:

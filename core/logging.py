@@ -27,6 +27,11 @@ def mask_numbers(text: str) -> str:
     return _TELEPHONE.sub(r"\1****\2", _IDENTITY.sub(r"\1***********\2", text))
 
 
+def numbers_in(text: str) -> list[str]:
+    """Every number that ``mask_numbers`` masks, as it stands in ``text``."""
+    return [found[0] for pattern in (_IDENTITY, _TELEPHONE) for found in pattern.finditer(text)]
+
+
 class _Formatter(logging.Formatter):
     def __init__(self, process: str, form: str) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
-from api.masking import mask_text
+from api.masking import mask_text, unmask_text
 from api.models import Done
 from api.models_review import (
     CorrectionAnswer,
@@ -91,10 +91,11 @@ async def save_version(request: web.Request, identifier: UUID, asked: Correction
     here, user = context(request), signed_in(request)
     async with here.database.read() as session:
         recording = await reading.recording(session, user, identifier)
+        turns = {turn.ordinal: turn.text for turn in await reading.turns_of(session, identifier)}
     number = await correct_transcript(
         here.archive,
         identifier,
-        asked.texts,
+        {ordinal: unmask_text(text, turns.get(ordinal, "")) for ordinal, text in asked.texts.items()},
         author=user.name,
         reason=asked.reason,
         base_version=asked.base_version,

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from archive import layout
 from archive.catalogue import Recording, StoredObject, TurnRow
-from archive.drafts import Draft
+from archive.drafts import Draft, place_of
 from archive.house import Archive
 from archive.peaks import Waveform
 from archive.verify import verify_recording
@@ -106,7 +106,7 @@ async def test_a_correction_is_another_sealed_version(web: Web) -> None:
     assert text["turns"][1]["confidence"] == DIALOGUE[1][4]
     assert (await _json(await web.get(_at(web, "draft"))))["texts"] == {}
     found = await _json(await web.get("/api/v1/search?q=派人来"))
-    assert [hit["ordinal"] for hit in found["items"]] == [5]
+    assert [hit["ordinal"] for call in found["items"] for hit in call["hits"]] == [5]
     assert (await _kinds(web))[-1] == "corrected"
     async with web.archive.database.read() as session:
         job = await session.scalar(select(JobRow).where(JobRow.kind == "findings"))
@@ -166,6 +166,7 @@ async def test_who_saves_second_is_told_and_loses_nothing(web: Web) -> None:
 
 
 async def test_two_who_save_at_once_make_one_version_and_no_orphan(web: Web) -> None:
+    await web.bearer("agent")
     answers = await asyncio.gather(*(_save(web, {"1": f"第{number}人"}) for number in range(6)))
     assert sorted(answer.status for answer in answers) == [201, *([409] * 5)]
     assert await verify_recording(web.archive, web.seeded.full) == []
@@ -202,6 +203,23 @@ async def test_a_turn_may_be_struck_out(web: Web) -> None:
     assert (row.text, row.words) == ("", [])
 
 
+async def test_a_number_in_the_text_is_masked_and_stays_what_it_is(web: Web) -> None:
+    said = "我的电话是13800001234，身份证11010119900307123X。"
+    await _save(web, {"1": said})
+    shown = "我的电话是138****1234，身份证110***********123X。"
+    turn = (await _json(await web.get(_at(web, "transcript"))))["turns"][1]
+    assert turn["text"] == shown
+    assert "".join(word[2] for word in turn["words"]) == shown
+    # Corrected on top of what is shown: what is still masked is as it was.
+    await _save(web, {"1": shown.replace("我的电话", "我的手机")}, base=2)
+    async with web.archive.database.read() as session:
+        query = select(TurnRow.text).where(TurnRow.recording_id == web.seeded.full, TurnRow.ordinal == 1)
+        assert await session.scalar(query) == said.replace("我的电话", "我的手机")
+    difference = await (await web.get(_at(web, "versions/2/difference?against=3"))).text()
+    assert "13800001234" not in difference
+    assert await verify_recording(web.archive, web.seeded.full) == []
+
+
 async def test_comments_are_sealed_in_the_order_of_their_seconds(web: Web) -> None:
     assert (await web.post(_at(web, "comments"), {"at_ms": 9000, "text": "市民语气平和"})).status == 201
     await web.post(_at(web, "comments"), {"at_ms": 4000, "text": "电话 13800001234 待核"}, "supervisor")
@@ -219,8 +237,6 @@ async def test_comments_are_sealed_in_the_order_of_their_seconds(web: Web) -> No
 async def test_each_person_resumes_at_his_own_place(web: Web) -> None:
     await _put(web, _at(web, "place"), {"position_ms": 4200})
     await _put(web, _at(web, "place"), {"position_ms": 999_999}, "auditor")
-    from archive.drafts import place_of
-
     async with web.archive.database.read() as session:
         assert await place_of(session, "agent", web.seeded.full) == 4200
         assert await place_of(session, "auditor", web.seeded.full) == SECONDS * 1000
