@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import Recording, TurnRow
 from archive.folding import find_marks, query_terms
 from archive.search_index import SHELF_BITS, SPOKEN, WORDS, is_sqlite, keys_on, moment_of, place_of, word_of
+from core.logging import mask_numbers
 
 # More are not counted: the page says "more than".
 MOST = 1000
@@ -46,7 +47,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Hit:
-    """A turn that holds a term.  ``marks`` are (start, end) places in ``text``, in order, not overlapping."""
+    """A turn that holds a term, with the numbers in it masked.  ``marks`` are (start, end) places in ``text``, in
+    order, not overlapping."""
 
     recording_id: UUID
     ordinal: int
@@ -235,9 +237,10 @@ async def _calls(
     shown = [(identifier, ordinal) for identifier, found in said.items() for ordinal in found[:sentences]]
     hits: dict[UUID, list[Hit]] = {identifier: [] for identifier in said}
     for turn in await _turns(session, shown):
-        marks = find_marks(turn.text, terms)
+        masked = mask_numbers(turn.text)
+        marks = find_marks(masked, terms)
         hits[turn.recording_id].append(
-            Hit(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text, marks)
+            Hit(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, masked, marks)
         )
     return tuple(FoundCall(identifier, len(said[identifier]), tuple(hits[identifier])) for identifier in said)
 

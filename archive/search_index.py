@@ -8,6 +8,8 @@ was said most often is looked up shelf by shelf, newest first, and the rest of t
 once is looked up on every shelf, which costs microseconds each.  On SQLite the same characters, without shelves, are
 words of an FTS5 table, which reads its lists from their newest end by itself.
 
+Telephone and identity numbers are masked before they are indexed: what pages hide cannot be asked for digit by digit.
+
 A key is a hash.  Keys only find candidates: the folded text of each is compared before it counts.
 """
 
@@ -27,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import Recording, TurnRow
 from archive.folding import folded_text
+from core.logging import mask_numbers
 
 TABLE = "spoken"
 WORDS = "spoken_words"
@@ -130,7 +133,7 @@ def text_of(turns: Iterable[TurnRow]) -> str:
     lines: list[str] = []
     for turn in turns:
         lines += [""] * (turn.ordinal - len(lines))
-        lines.append(folded_text(turn.text))
+        lines.append(folded_text(mask_numbers(turn.text)))
     return "\n".join(lines)
 
 
