@@ -84,6 +84,7 @@ def examples(house: House) -> Mapping[str, Sequence[str]]:
         "/orders": ("/orders", "/orders?q=none"),
         "/orders/{number}": (f"/orders/{ORDER}",),
         "/orders/{number}/reveal": (f"/orders/{ORDER}/reveal",),
+        "/ledger": ("/ledger", "/ledger?about=seen", "/ledger?subject=none"),
         "/admin/accounts/{name}": ("/admin/accounts/agent",),
         "/nightly/{night}": (f"/nightly/{house.web.archive.clock().astimezone(SHANGHAI):%Y-%m-%d}",),
     }

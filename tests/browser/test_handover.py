@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import async_playwright, expect
 
 from tests.bags import make_bag
-from tests.browser.test_pages import ARGUMENTS, CHROMIUM, PATIENCE, _require_chromium
+from tests.browser.driving import ARGUMENTS, CHROMIUM, PATIENCE, require_chromium
 from tests.web import CITIZEN, DIALOGUE, HOSTILE
 
 pytestmark = pytest.mark.timeout(300)
@@ -18,7 +18,7 @@ PLAYED = """audio => new Promise(played => {
 
 
 async def test_from_the_index_to_the_sound(tmp_path: Path) -> None:
-    _require_chromium()
+    require_chromium()
     made = await asyncio.to_thread(make_bag, tmp_path)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

@@ -1,7 +1,5 @@
 """What only a real browser shows: the sound plays, the dialogue follows it, no page is too wide."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,27 +9,10 @@ from sqlalchemy import func, select
 
 from archive.house import Archive
 from core.ledger import LedgerRow
+from tests.browser.driving import ARGUMENTS, CHROMIUM, PATIENCE, require_chromium
 from tests.web import PASSWORD, Web, serving
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # Nobody is there to make the first click.
-    "--autoplay-policy=no-user-gesture-required",
-)
-# How long a busy machine may take; nothing is measured.
-PATIENCE = 30_000
-
 pytestmark = pytest.mark.timeout(300)
-
-
-def _require_chromium() -> None:
-    if Path(CHROMIUM).exists():
-        return
-    if os.environ.get("REQUIRE_ALL_TESTS") == "1":
-        pytest.fail("chromium is not installed")
-    pytest.skip("NOT TESTED: chromium is not installed (Debian: apt-get install chromium)")
 
 
 @pytest.fixture
@@ -43,7 +24,7 @@ async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
 @pytest.fixture
 async def page(web: Web) -> AsyncIterator[Page]:
     """A page of a real Chromium, logged in through the form; every error on its console fails the test."""
-    _require_chromium()
+    require_chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         context = await browser.new_context(base_url=str(web.server.make_url("/")), locale="zh-CN")
