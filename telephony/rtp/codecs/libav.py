@@ -3,8 +3,8 @@
 It is loaded by whoever decodes: the process that receives packets knows codecs by name only.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from telephony.rtp.codecs.codec import Samples
 
 if TYPE_CHECKING:
     import av
+
+# Samples a second of finished files: speech is not slower; what is faster is brought down to the fastest.
+SLOWEST, FASTEST = 8000, 48000
 
 
 class LibavDecoder:
@@ -79,3 +82,55 @@ def encode(name: str, rate: int, sound: Samples, **options: int | str) -> list[b
     frame = av.AudioFrame.from_ndarray(sound[np.newaxis, :], format="s16", layout="mono")
     frame.sample_rate = rate
     return [bytes(packet) for given in (frame, None) for packet in context.encode(given)]
+
+
+class FileDecoder:
+    """A finished sound file of a known container; ``rate`` (at most ``FASTEST``) and ``channels`` (1 or 2) are those of
+    what it gives.  ``ValueError`` with a reason when the file cannot be opened.
+
+    The container is never guessed and the file is the only thing read: some formats of libavformat name other files
+    and addresses."""
+
+    def __init__(self, source: BinaryIO, container: str) -> None:
+        import av
+
+        try:
+            self._container = av.open(source, "r", format=container, options={"probesize": "262144"})
+        except (av.error.FFmpegError, OSError):
+            raise ValueError("the file's header cannot be read") from None
+        streams = self._container.streams.audio
+        if len(streams) != 1:
+            raise ValueError("the file does not hold exactly one sound stream")
+        self._stream = streams[0]
+        context = self._stream.codec_context
+        self.codec, self.channels = str(context.name), int(context.channels)
+        if self.channels not in (1, 2):
+            raise ValueError("the sound is neither mono nor stereo")
+        if not SLOWEST <= context.sample_rate <= 4 * FASTEST:
+            raise ValueError("the sample rate is not one of speech")
+        self.rate = min(int(context.sample_rate), FASTEST)
+
+    def __enter__(self) -> "FileDecoder":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._container.close()
+
+    def stretches(self) -> Iterator[Samples]:
+        """Each piece as samples × channels, as it is decoded; ``ValueError`` at what cannot be decoded."""
+        import av
+
+        layout = "mono" if self.channels == 1 else "stereo"
+        resampler = av.AudioResampler(format="s16", layout=layout, rate=self.rate)
+        try:
+            for packet in self._container.demux(self._stream):
+                for frame in packet.decode():
+                    yield from self._arrays(resampler.resample(frame))
+            yield from self._arrays(resampler.resample(None))
+        except av.error.FFmpegError:
+            raise ValueError("the sound cannot be decoded to its end") from None
+
+    def _arrays(self, frames: "Iterable[av.AudioFrame]") -> Iterator[Samples]:
+        for frame in frames:
+            plane = np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples * self.channels)
+            yield plane.reshape(-1, self.channels)
