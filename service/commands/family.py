@@ -63,6 +63,6 @@ def an_address(text: str) -> Address:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
-def read_password() -> str:
-    """From a terminal the password is asked for unseen; a script may pipe it in."""
-    return getpass.getpass("密码 password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+def read_password(asked: str = "密码 password: ") -> str:
+    """From a terminal a secret is asked for unseen; a script may pipe it in."""
+    return getpass.getpass(asked) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")

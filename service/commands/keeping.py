@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.settings import Settings
-from service.commands.family import Commands, a_day, command, read_password
+from service.commands.deciding import deciding
+from service.commands.family import Commands, a_day, command
 
 if TYPE_CHECKING:
     from archive.house import Archive
@@ -92,23 +93,6 @@ def _decision(
     return added
 
 
-async def _who(archive: "Archive", name: str, permission: str) -> str:
-    """The account's name, once its password is right and its role may decide this."""
-    from api.access.passwords import PasswordChecks
-    from api.access.signin import verify
-    from core.errors import Refused
-
-    user = await verify(archive.database, PasswordChecks(), name, read_password())
-    if user is None or user.pending or not user.may(permission):
-        raise Refused(
-            "账号、密码或权限不符 / this account may not decide that",
-            account=name,
-            permission=permission,
-            remedy="an account of role auditor or system, with its own password (`huiyin user password`)",
-        )
-    return user.name
-
-
 async def run_hold(settings: Settings, options: argparse.Namespace) -> int:
     from retention import holds
     from retention.membership import settle_holds
@@ -118,7 +102,7 @@ async def run_hold(settings: Settings, options: argparse.Namespace) -> int:
     async with open_archive(settings) as archive:
         if options.action in ("list", "show"):
             return await _show_holds(archive, options.case if options.action == "show" else None)
-        by = await _who(archive, options.by, "holds.decide")
+        by = await deciding(archive, options.by, "holds.decide")
         if options.action == "place":
             scope = Scope(
                 tuple(options.order), tuple(options.person), options.first, options.last, tuple(options.recording)
@@ -164,7 +148,7 @@ async def run_disposal(settings: Settings, options: argparse.Namespace) -> int:
             batch = await batches.list_batch(archive, settings, now=archive.clock())
             print(f"{batch.id}  {batch.night}  {batch.listed}" if batch else "没有到期录音 nothing is eligible")
             return 0
-        by = await _who(archive, options.by, "disposals.decide")
+        by = await deciding(archive, options.by, "disposals.decide")
         if options.action == "keep":
             count = await batches.keep(
                 archive, settings, options.recording, by=by, reason=options.reason, until=options.until
@@ -227,7 +211,7 @@ async def run_policy(settings: Settings, options: argparse.Namespace) -> int:
                 found = await explain_recording(session, settings, options.recording, now=now)
             print(f"{found.chinese}\n{found.english}")
             return 0
-        by = await _who(archive, options.by, "policies.set")
+        by = await deciding(archive, options.by, "policies.set")
         day = options.effective_from or now.astimezone(settings.timezone).date()
         async with archive.database.write() as session:
             if options.action == "years":
