@@ -8,7 +8,7 @@ import pytest
 from openpyxl import load_workbook
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import chromium, house, listen, require_chromium, visitor
+from tests.browser.driving import chromium, furnished, listen, require_chromium, visitor
 from tests.web import CITIZEN, Web
 
 pytestmark = pytest.mark.timeout(300)
@@ -16,8 +16,9 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 async def web(tmp_path: Path) -> AsyncIterator[Web]:
-    async with house(tmp_path) as served:
-        yield served
+    require_chromium()
+    async with furnished(tmp_path) as served:
+        yield served.web
 
 
 @pytest.fixture
