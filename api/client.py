@@ -1,10 +1,10 @@
 """Where a request really came from: proxies that the settings name are believed, nobody else is."""
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from api.access.attempts import parse_address
 from api.access.sessions import Client
 from api.context import context
 from core.settings import Network
@@ -26,7 +26,7 @@ def address_of(request: web.Request) -> str:
     address = request.remote or ""
     while hops and _among(address, proxies):
         address = hops.pop()
-    return address[:60] if _is_address(address) else (request.remote or "")
+    return str(parse_address(address) or request.remote or "")
 
 
 def is_https(request: web.Request) -> bool:
@@ -45,12 +45,5 @@ def names_us(request: web.Request) -> bool:
 
 
 def _among(address: str, networks: tuple[Network, ...]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in network for network in networks)

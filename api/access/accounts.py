@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.access import passwords
 from api.access.sessions import end_sessions
+from api.access.tokens import revoke_all
 from api.access.user import User
 from api.permissions import ROLES, SECURITY
 from archive.teams import assign, numbers_held, require_team
@@ -169,15 +170,16 @@ async def set_oidc_name(session: AsyncSession, name: str, oidc_name: str, *, by:
 async def set_password(
     database: Database, name: str, password: str, *, by: str, now: datetime, must_change: bool
 ) -> None:
-    """Replace a password and end every session of the account."""
+    """Replace a password and end every session of the account; where somebody else does it, its tokens end too."""
     passwords.check(password, name)
     hashed = await passwords.hashed(password)
     async with database.write() as session:
         row = await account(session, name)
         row.password_hash, row.must_change = hashed, must_change
         await end_sessions(session, name)
-        kind = "password changed" if by == name else "password reset"
-        await record(session, kind, by, name, {}, now)
+        await record(session, "password changed" if by == name else "password reset", by, name, {}, now)
+        if by != name:
+            await revoke_all(session, name, by=by, now=now)
 
 
 def _check_name(name: str) -> None:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from sqlalchemy import String, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,13 +45,19 @@ class Attempt:
 
 def network_of(address: str) -> str:
     """The address; of IPv6 the /64, which is what one customer has."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:60]
+    parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
-    return str(parsed)
+    return address[:60] if parsed is None else str(parsed)
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP address, an IPv4 one also where a socket of both families writes it as ``::ffff:192.0.2.1``; else None."""
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,6 @@ async def reset_password(request: web.Request, name: str) -> AccountPassword:
     here, by, generated = context(request), signed_in(request).name, passwords.generate()
     accounts.not_oneself(name, by)
     await accounts.set_password(here.database, name, generated, by=by, now=here.now(), must_change=True)
-    async with here.database.write() as session:
-        await tokens.revoke_all(session, name, by=by, now=here.now())
     return AccountPassword(name=name, password=generated)
 
 

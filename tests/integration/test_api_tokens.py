@@ -89,6 +89,12 @@ async def test_a_token_falls_with_its_owner(web: Web, clock: Clock) -> None:
     assert await _status(web, secret) == 401
 
 
+async def test_a_reset_password_ends_the_tokens_too(web: Web) -> None:
+    secret = (await _made(web, "recordings.see"))["secret"]
+    assert (await web.post("/api/v1/accounts/agent/password", role="security")).status == 200
+    assert await _status(web, secret) == 401
+
+
 async def test_secrets_are_stored_hashed_and_the_ledger_tells_who_made_them(web: Web) -> None:
     made = await _made(web, "recordings.see")
     async with web.archive.database.read() as session:
