@@ -21,11 +21,12 @@ from archive.search_index import SHELF_BITS, SPOKEN, WORDS, is_sqlite, keys_on, 
 from core.logging import mask_numbers
 
 # More are not counted: the page says "more than".
-MOST = 1000
+MOST = 500
 SENTENCES = 3
 # So many keys narrow the candidates; the text decides.
 MAX_TOKENS = 8
-# Rounds of shelves grow by this factor; with conditions that few recordings may meet they stay small, to end in time.
+# Rounds of shelves grow by this factor at most; with conditions that few recordings may meet they stay small, to end in
+# time.
 GROWTH, LARGEST_ROUND, LARGEST_WITH_CONDITIONS = 4, 4096, 64
 PATIENCE = 1.5
 
@@ -180,16 +181,23 @@ async def _in_shelves(session: AsyncSession, wanted: Wanted, terms: Sequence[str
     await session.execute(text("SET LOCAL jit = off"))
     places, tokens = _Places(), narrowing_tokens(terms)
     shelf, oldest, size, begun = high >> SHELF_BITS, low >> SHELF_BITS, 1, time.monotonic()
-    largest = LARGEST_WITH_CONDITIONS if wanted.conditions else LARGEST_ROUND
+    largest, newest = LARGEST_WITH_CONDITIONS if wanted.conditions else LARGEST_ROUND, shelf
     while shelf >= oldest and len(places.found) < limit:
         shelves = np.arange(shelf, max(shelf - size, oldest - 1), -1)
         query = _on(session, shelves, tokens, wanted, terms, limit - len(places.found))
         places.found += await session.scalars(query)
-        shelf, size = shelf - size, min(size * GROWTH, largest)
+        shelf -= size
+        size = min(_next_round(newest - shelf, len(places.found), limit, size), largest)
         if wanted.conditions and shelf >= oldest and time.monotonic() - begun > wanted.patience:
             places.stopped_at = (shelf + 1) << SHELF_BITS
             break
     return places
+
+
+def _next_round(looked_at: int, found: int, limit: int, last: int) -> int:
+    """How many shelves come next: as many as will do if they hold as much as those before, and a quarter more."""
+    missing = max(limit - found, 0)
+    return min(last * GROWTH, 1 + missing * looked_at * 5 // (4 * found)) if found else last * GROWTH
 
 
 def _on(
