@@ -8,193 +8,21 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import time, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from core import setting_values as read
 from core.errors import SettingsError
+from core.setting_values import Address, Network, PortRange
 
 if TYPE_CHECKING:
     from core.note import VerifierKey
 
-Network = IPv4Network | IPv6Network
+__all__ = ["CONFIG_VARIABLE", "PREFIX", "Address", "Network", "PortRange", "Settings", "load", "table", "variable"]
 
 PREFIX = "HUIYIN_"
 CONFIG_VARIABLE = "HUIYIN_CONFIG"
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where to listen or send: a host and a port (0 lets the system choose)."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        host, separator, port = text.rpartition(":")
-        if not separator or not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError("expected HOST:PORT with a port of 0 to 65535")
-        return cls(host.strip("[]"), int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class PortRange:
-    """UDP ports for RTP (even) and RTCP (the odd one above), inclusive."""
-
-    first: int
-    last: int
-
-    @classmethod
-    def parse(cls, text: str) -> "PortRange":
-        found = re.fullmatch(r"\s*(\d{1,5})\s*-\s*(\d{1,5})\s*", text)
-        if not found:
-            raise ValueError("expected FIRST-LAST, for example 20000-29999")
-        first, last = int(found[1]), int(found[2])
-        if not 1024 <= first < last <= 65535:
-            raise ValueError("expected 1024 ≤ FIRST < LAST ≤ 65535")
-        return cls(first, last)
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
-def _optional_path(text: str) -> Path | None:
-    if not text:
-        return None
-    path = _path(text)
-    if not path.is_file():
-        raise ValueError(f"there is no file {text}")
-    return path
-
-
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("expected a time zone of the tz database, for example Asia/Shanghai") from error
-
-
-def _database_url(text: str) -> str:
-    if text and not text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-        raise ValueError("expected postgresql+asyncpg://USER:PASSWORD@HOST/NAME or sqlite+aiosqlite:///PATH")
-    return text
-
-
-def _store_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and parts.scheme not in ("s3", "file"):
-        raise ValueError("expected s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true or file:///DIRECTORY")
-    if parts.scheme == "s3" and not (parts.username and parts.password and parts.hostname and parts.path.strip("/")):
-        raise ValueError("expected s3://KEY:SECRET@HOST:PORT/BUCKET with key, secret, host and bucket")
-    return text
-
-
-def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,12}", text.strip()) or not minimum <= int(text) <= maximum:
-            raise ValueError(f"expected a whole number from {minimum} to {maximum}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(minimum: int, maximum: int) -> Callable[[str], timedelta]:
-    whole = _whole(minimum, maximum)
-    return lambda text: timedelta(seconds=whole(text))
-
-
-def _session_interval(text: str) -> timedelta:
-    found = _seconds(0, 86400)(text)
-    if timedelta(0) < found < timedelta(seconds=90):
-        raise ValueError("expected 0 or at least 90, the shortest interval that RFC 4028 allows")
-    return found
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"expected one of {', '.join(allowed)}")
-        return text
-
-    return parse
-
-
-def _patterns(text: str) -> tuple[re.Pattern[str], ...]:
-    try:
-        return tuple(re.compile(part) for part in text.split() if part)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-
-
-def _time(text: str) -> time:
-    try:
-        return time.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError("expected a time of day such as 02:30") from error
-
-
-def _optional_address(text: str) -> Address | None:
-    return Address.parse(text) if text else None
-
-
-def _file_name(text: str) -> Path | None:
-    """A file that whoever needs it checks, when it is needed."""
-    return _path(text) if text else None
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(part) for part in text.replace(",", " ").split())
-    except ValueError as error:
-        raise ValueError(f"expected addresses or networks such as 10.20.0.0/16: {error}") from None
-
-
-def _ledger_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9./_-]{1,100}", text):
-        raise ValueError("expected a name such as hotline.example/ledger")
-    return text
-
-
-def _verifiers(text: str) -> tuple["VerifierKey", ...]:
-    if not text.split():
-        return ()
-    from core.note import VerifierKey  # only who names keys pays for loading cryptography
-
-    return tuple(VerifierKey.parse(part) for part in text.split())
-
-
-def _site(text: str) -> str:
-    parts = urlsplit(text)
-    plain = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment or "@" in text)
-    if text and not plain:
-        raise ValueError("expected an address such as https://huiyin.example")
-    return text
-
-
-def _words(*allowed: str) -> Callable[[str], frozenset[str]]:
-    def parse(text: str) -> frozenset[str]:
-        found = frozenset(text.replace(",", " ").split())
-        if found - set(allowed):
-            raise ValueError(f"expected some of {', '.join(allowed)}")
-        return found
-
-    return parse
-
-
-def _header_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
-        raise ValueError("expected a SIP header name such as X-Work-Order")
-    return text
 
 
 def _setting(default: str, parse: Callable[[str], Any], meaning: str) -> Any:
@@ -205,69 +33,83 @@ def _setting(default: str, parse: Callable[[str], Any], meaning: str) -> Any:
 class Settings:
     """Every setting, parsed.  The variable's name is ``HUIYIN_`` and the field's name in capitals."""
 
-    data_dir: Path = _setting("huiyin-data", _path, "Directory for spool, local store, SQLite database and keys")
+    data_dir: Path = _setting("huiyin-data", read.a_path, "Directory for spool, local store, SQLite database and keys")
     http_bind: Address = _setting("127.0.0.1:8080", Address.parse, "Where pages and HTTP API listen")
     sip_bind: Address = _setting("127.0.0.1:5060", Address.parse, "Where SIP listens, UDP and TCP")
-    sip_tls_bind: Address | None = _setting("", _optional_address, "Where SIP listens with TLS; empty: nowhere")
+    sip_tls_bind: Address | None = _setting("", read.optional_address, "Where SIP listens with TLS; empty: nowhere")
     sip_tls_certificate: Path | None = _setting(
-        "", _file_name, "PEM file with the certificate chain for `HUIYIN_SIP_TLS_BIND`; a changed file is read again"
+        "",
+        read.file_name,
+        "PEM file with the certificate chain for `HUIYIN_SIP_TLS_BIND`; a changed file is read again",
     )
-    sip_tls_key: Path | None = _setting("", _file_name, "PEM file with the certificate's private key, not encrypted")
+    sip_tls_key: Path | None = _setting(
+        "", read.file_name, "PEM file with the certificate's private key, not encrypted"
+    )
     sip_tls_client_ca: Path | None = _setting(
-        "", _file_name, "PEM file with the authorities of gateways' certificates; empty: gateways need no certificate"
+        "",
+        read.file_name,
+        "PEM file with the authorities of gateways' certificates; empty: gateways need no certificate",
     )
     sip_allow: tuple[Network, ...] = _setting(
-        "", _networks, "Addresses and networks that may call, for example `10.20.0.0/16`; empty: every address"
+        "", read.networks, "Addresses and networks that may call, for example `10.20.0.0/16`; empty: every address"
     )
     sip_users_file: Path | None = _setting(
-        "", _file_name, "File of the accounts that calls must authenticate with (`huiyin sip-user add`); empty: none"
+        "",
+        read.file_name,
+        "File of the accounts that calls must authenticate with (`huiyin sip-user add`); empty: none",
     )
     drain_seconds: timedelta = _setting(
         "3600",
-        _seconds(0, 86400),
+        read.seconds(0, 86400),
         "Seconds that calls in progress get to end by themselves after the first SIGTERM; a second one ends them",
     )
     rtp_ports: PortRange = _setting("20000-29999", PortRange.parse, "UDP ports for RTP and RTCP, two for each stream")
     media_address: str = _setting("", str, "Address told to gateways for RTP; empty: the host of `HUIYIN_SIP_BIND`")
     database_url: str = _setting(
-        "", _database_url, "`postgresql+asyncpg://…`; empty: SQLite file `huiyin.db` in the data directory"
+        "", read.database_url, "`postgresql+asyncpg://…`; empty: SQLite file `huiyin.db` in the data directory"
     )
     store_url: str = _setting(
         "",
-        _store_url,
+        read.store_url,
         "`s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true` or `file:///DIRECTORY`; empty: `store` in the data directory",
     )
-    timezone: ZoneInfo = _setting("Asia/Shanghai", _zone, "Zone of reports, retention dates and pages")
+    timezone: ZoneInfo = _setting("Asia/Shanghai", read.a_zone, "Zone of reports, retention dates and pages")
     organisation: str = _setting("接诉即办回访服务项目组", str, "Name under reports and on pages")
 
     work_order_header: str = _setting(
-        "X-Work-Order", _header_name, "SIP header or metadata element that carries the work order's number"
+        "X-Work-Order", read.header_name, "SIP header or metadata element that carries the work order's number"
     )
     agent_numbers: tuple[re.Pattern[str], ...] = _setting(
         r"^\d{3,6}$ ^(010)?12345\d*$",
-        _patterns,
+        read.patterns,
         "Regular expressions, separated by spaces: a party whose number matches one is the agent",
     )
     longest_pause: timedelta = _setting(
-        "600", _seconds(10, 86400), "Seconds after which a pause of recording that a person asked for ends by itself"
+        "600",
+        read.seconds(10, 86400),
+        "Seconds after which a pause of recording that a person asked for ends by itself",
     )
     session_expires: timedelta = _setting(
         "0",
-        _session_interval,
+        read.session_interval,
         "Seconds of a SIP session timer (RFC 4028) to ask for where a gateway that knows timers names none; 0: none",
     )
     media_timeout: timedelta = _setting(
-        "300", _seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"
+        "300", read.seconds(2, 86400), "Seconds without any RTP or signalling after which a call is closed and kept"
     )
 
     spool_min_free_mb: int = _setting(
-        "512", _whole(0, 10_000_000), "New calls are refused (503) while the spool's file system has less free, in MB"
+        "512",
+        read.whole_number(0, 10_000_000),
+        "New calls are refused (503) while the spool's file system has less free, in MB",
     )
     backlog_alert_minutes: int = _setting(
-        "10", _whole(1, 10_000), "Minutes after which a closed call that is not sealed yet raises an alert"
+        "10", read.whole_number(1, 10_000), "Minutes after which a closed call that is not sealed yet raises an alert"
     )
     assemblers: int = _setting(
-        "0", _whole(0, 64), "Processes that make sound files of closed calls, beside the recorder; 0: one for each core"
+        "0",
+        read.whole_number(0, 64),
+        "Processes that make sound files of closed calls, beside the recorder; 0: one for each core",
     )
 
     asr_model: str = _setting(
@@ -275,16 +117,18 @@ class Settings:
         str,
         "`sample` (embedded, synthetic callback vocabulary only), a faster-whisper model name, or a model directory",
     )
-    asr_device: str = _setting("auto", _one_of("auto", "cpu", "cuda"), "Where the speech engine computes")
+    asr_device: str = _setting("auto", read.one_of("auto", "cpu", "cuda"), "Where the speech engine computes")
     asr_language: str = _setting("zh", str, "Language given to the engine; `auto` asks it to detect")
-    asr_threads: int = _setting("0", _whole(0, 256), "CPU threads for each worker; 0: cores divided by workers")
-    asr_batch: int = _setting("8", _whole(1, 128), "Speech chunks decoded together")
-    asr_beam: int = _setting("5", _whole(1, 20), "Beam width")
-    asr_hotwords: Path | None = _setting("", _optional_path, "UTF-8 file with one domain word a line; empty: none")
+    asr_threads: int = _setting(
+        "0", read.whole_number(0, 256), "CPU threads for each worker; 0: cores divided by workers"
+    )
+    asr_batch: int = _setting("8", read.whole_number(1, 128), "Speech chunks decoded together")
+    asr_beam: int = _setting("5", read.whole_number(1, 20), "Beam width")
+    asr_hotwords: Path | None = _setting("", read.optional_path, "UTF-8 file with one domain word a line; empty: none")
 
-    workers: int = _setting("1", _whole(1, 64), "Worker processes that `huiyin serve` starts")
+    workers: int = _setting("1", read.whole_number(1, 64), "Worker processes that `huiyin serve` starts")
     retention_years: int = _setting(
-        "2", _whole(2, 50), "Calendar years that audio and text are kept; the contract's minimum is 2"
+        "2", read.whole_number(2, 50), "Calendar years that audio and text are kept; the contract's minimum is 2"
     )
     ledger_key_file: str = _setting(
         "", str, "File with the key that signs the ledger's heads; empty: `keys/ledger.key` in the data directory"
@@ -295,48 +139,73 @@ class Settings:
         "Directory for handovers asked for by API, shared by web and workers; empty: `exports` in the data directory",
     )
     export_days: int = _setting(
-        "30", _whole(1, 366), "Days after which a finished handover asked for by API is removed from that directory"
+        "30",
+        read.whole_number(1, 366),
+        "Days after which a finished handover asked for by API is removed from that directory",
+    )
+    upload_max_mb: int = _setting(
+        "512", read.whole_number(1, 100_000), "Largest sound file that may be uploaded, in MB"
+    )
+    upload_max_hours: int = _setting(
+        "4", read.whole_number(1, 48), "Longest sound, in hours, that an uploaded or watched file may decode to"
+    )
+    upload_stall: timedelta = _setting(
+        "30", read.seconds(1, 600), "Seconds without any octet after which an upload is given up"
     )
     ledger_name: str = _setting(
-        "huiyin.localhost/ledger", _ledger_name, "Name of the ledger in its signed heads, unique to this house"
+        "huiyin.localhost/ledger", read.ledger_name, "Name of the ledger in its signed heads, unique to this house"
     )
     ledger_verifiers: tuple["VerifierKey", ...] = _setting(
         "",
-        _verifiers,
+        read.verifiers,
         "Verifier keys that signed heads are checked with, separated by spaces, older ones included; "
         "empty: only that of the signing key in use",
     )
     link_window_days: int = _setting(
-        "30", _whole(1, 366), "Days before a call in which an order with the citizen's telephone is a candidate"
+        "30",
+        read.whole_number(1, 366),
+        "Days before a call in which an order with the citizen's telephone is a candidate",
+    )
+    callback_days: int = _setting(
+        "3",
+        read.whole_number(0, 60),
+        "Days after closing, or after a call that found it unsolved, by which an order is called back",
+    )
+    callback_window_days: int = _setting(
+        "90", read.whole_number(1, 366), "Days after which what nobody acted on leaves 我的工作; it stays in the lists"
     )
     order_columns: Path | None = _setting(
-        "", _optional_path, "TOML file that maps other column headers of the 12345 export; empty: the standard ones"
+        "", read.optional_path, "TOML file that maps other column headers of the 12345 export; empty: the standard ones"
     )
-    nightly_at: time = _setting("02:30", _time, "Local time of the nightly retention job")
-    daily_report_at: time = _setting("06:00", _time, "Local time at which yesterday's daily report is made")
+    nightly_at: time = _setting("02:30", read.time_of_day, "Local time of the nightly retention job")
+    daily_report_at: time = _setting("06:00", read.time_of_day, "Local time at which yesterday's daily report is made")
     public_url: str = _setting(
         "",
-        _site,
+        read.site,
         "Where browsers find the pages, `https://huiyin.example`: other Host headers are refused; empty: any name",
     )
     http_proxies: tuple[Network, ...] = _setting(
-        "", _networks, "Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; empty: none"
+        "", read.networks, "Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; empty: none"
     )
-    session_hours: int = _setting("8", _whole(1, 72), "Hours after which a login ends")
-    session_idle_minutes: int = _setting("60", _whole(1, 1440), "Minutes without a request after which a login ends")
+    session_hours: int = _setting("8", read.whole_number(1, 72), "Hours after which a login ends")
+    session_idle_minutes: int = _setting(
+        "60", read.whole_number(1, 1440), "Minutes without a request after which a login ends"
+    )
     second_factor_roles: frozenset[str] = _setting(
         "",
-        _words("agent", "supervisor", "auditor", "client", "system", "security", "audit"),
+        read.words("agent", "supervisor", "auditor", "client", "system", "security", "audit"),
         "Roles that must set up a second factor, for example `security system audit auditor`; others may",
     )
     requests_per_minute: int = _setting(
-        "1200", _whole(0, 1_000_000), "Requests that a user, or an address without login, may make; 0: no limit"
+        "1200",
+        read.whole_number(0, 1_000_000),
+        "Requests that a user, or an address without login, may make; 0: no limit",
     )
-    oidc_issuer: str = _setting("", _site, "Provider of OpenID Connect that people may log in by; empty: none")
+    oidc_issuer: str = _setting("", read.site, "Provider of OpenID Connect that people may log in by; empty: none")
     oidc_client_id: str = _setting("", str, "Our identifier at that provider")
     oidc_client_secret: str = _setting("", str, "Our secret at that provider")
     oidc_claim: str = _setting("sub", str, "Claim that an account's name at the provider is compared with")
-    log_format: str = _setting("json", _one_of("json", "text"), "Form of log lines on standard error")
+    log_format: str = _setting("json", read.one_of("json", "text"), "Form of log lines on standard error")
 
     @property
     def database(self) -> str:
