@@ -11,7 +11,20 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, column, func, literal, select, text, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -211,8 +224,8 @@ def _on(
     """What is on these shelves.  Each is looked up by itself, and a recording's conditions by its identifier: to a
     planner that cannot know how rare a word is, reading whole tables looks cheap.  ``OFFSET 0`` is its fence."""
     names = [f"k{number}" for number in range(len(tokens))]
-    keys = [bindparam(None, keys_on(shelves, token).tolist(), type_=ARRAY(Integer)) for token in tokens]
-    shelf = func.unnest(*keys).table_valued(*(column(name, Integer) for name in names)).render_derived(name="shelf")
+    keys = [bindparam(None, keys_on(shelves, token).tolist(), type_=ARRAY(BigInteger)) for token in tokens]
+    shelf = func.unnest(*keys).table_valued(*(column(name, BigInteger) for name in names)).render_derived(name="shelf")
     said = select(SPOKEN.c.place, SPOKEN.c.recording_id).where(
         SPOKEN.c["keys"].contains(array([shelf.c[name] for name in names])), *_bounds(wanted), *_said(session, terms)
     )
