@@ -17,6 +17,13 @@ Ordinal = Annotated[int, Field(ge=0, le=100_000)]
 Millisecond = Annotated[int, Field(ge=0, le=86_400_000)]
 
 
+class AudioQuery(Model):
+    """``purpose``: why, which auditors have to say; ``form``: as it was sealed, or the same samples as WAV."""
+
+    purpose: str = Field(default="", max_length=200)
+    form: Literal["flac", "wav"] = "flac"
+
+
 class WaveformView(Model):
     """``lanes`` (agent, citizen) in base64: ``per_second`` pairs of minimum and maximum as signed octets."""
 

@@ -16,6 +16,7 @@ from api.models import (
     RecordingQuery,
     TranscriptView,
 )
+from api.models_review import AudioQuery
 from api.persons import number_of
 from api.problems import Problem
 from api.routes.clip import get_clip
@@ -152,6 +153,7 @@ ENDPOINTS = (
         "audio.hear",
         get_sound,
         "收听（支持 Range，先写台账） / its sound, by ranges; the ledger row is written first",
+        query=AudioQuery,
         media="audio/flac",
     ),
     Endpoint(

@@ -1,6 +1,10 @@
 """Sealed audio by ranges, through our process, after the ledger row is written."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +17,7 @@ from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies
 from api.scope import require_visible
 from archive.retrieve import SealedFile
+from archive.wave import WaveView
 
 CHUNK = 256 * 1024
 
@@ -29,43 +34,70 @@ async def get_audio(request: web.Request, recording_id: UUID) -> web.StreamRespo
     return await send_sound(request, file)
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """One form of a sound: the sealed file as it is, or the same samples as WAV."""
+
+    etag: str
+    media_type: str
+    size: int
+    read: Callable[[int, int], bytes]
+
+
 async def send_sound(request: web.Request, file: SealedFile) -> web.StreamResponse:
-    """A verified file, or the part of it that is asked for."""
-    etag = f'"{file.sha256}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
-    if request.headers.get("If-None-Match", "") == etag:
+    """A verified file, or the part of it that is asked for; ``?form=wav`` decodes it on the way."""
+    shape = await asyncio.to_thread(_shape, file, wave=request.query.get("form") == "wav")
+    headers = {"ETag": shape.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
+    if request.headers.get("If-None-Match", "") == shape.etag:
         return web.Response(status=304, headers=headers)
-    span = _span(request, file, etag)
+    span = _span(request, shape)
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
-    response.content_type = file.media_type
+    response.content_type = shape.media_type
     if span:
-        response.headers["Content-Range"] = span.content_range(file.size)
-    whole = span or Span(0, file.size)
+        response.headers["Content-Range"] = span.content_range(shape.size)
+    whole = span or Span(0, shape.size)
     response.content_length = whole.length
     await response.prepare(request)
     if request.method != "HEAD":
-        await send_bytes(response, file.path, whole.start, whole.length)
+        await _send(response, shape.read, whole)
     await response.write_eof()
     return response
 
 
-def _span(request: web.Request, file: SealedFile, etag: str) -> Span | None:
-    if not range_applies(request.headers.get("If-Range"), etag):
+def _shape(file: SealedFile, *, wave: bool) -> _Shape:
+    """What is no sound is sent as it is, whatever was asked for.  Blocking."""
+    if wave:
+        with suppress(ValueError):
+            view = WaveView.of(file.path)
+            return _Shape(f'"{file.sha256}-wav"', "audio/wav", view.size, view.read)
+    return _Shape(f'"{file.sha256}"', file.media_type, file.size, partial(_read, file.path))
+
+
+def _read(path: Path, start: int, length: int) -> bytes:
+    with path.open("rb") as source:
+        source.seek(start)
+        return source.read(length)
+
+
+def _span(request: web.Request, shape: _Shape) -> Span | None:
+    if not range_applies(request.headers.get("If-Range"), shape.etag):
         return None
     try:
-        return parse_range(request.headers.get("Range"), file.size)
+        return parse_range(request.headers.get("Range"), shape.size)
     except Unsatisfiable as error:
-        raise Problem(416, str(error), {"Content-Range": f"bytes */{file.size}"}) from None
+        raise Problem(416, str(error), {"Content-Range": f"bytes */{shape.size}"}) from None
 
 
 async def send_bytes(response: web.StreamResponse, path: Path, start: int, length: int) -> None:
     """Part of a file, piece by piece."""
-    with path.open("rb") as source:
-        source.seek(start)
-        left = length
-        while left:
-            piece = await asyncio.to_thread(source.read, min(CHUNK, left))
-            if not piece:
-                raise OSError("the file became shorter while it was read")
-            await response.write(piece)
-            left -= len(piece)
+    await _send(response, partial(_read, path), Span(start, start + length))
+
+
+async def _send(response: web.StreamResponse, read: Callable[[int, int], bytes], span: Span) -> None:
+    at = span.start
+    while at < span.stop:
+        piece = await asyncio.to_thread(read, at, min(CHUNK, span.stop - at))
+        if not piece:
+            raise OSError("the file became shorter while it was read")
+        await response.write(piece)
+        at += len(piece)

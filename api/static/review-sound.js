@@ -49,10 +49,12 @@ export const makeSound = (data, remember) => {
   };
 
   const looping = () => pressed(at("loop")) && span;
-  const quiet = (milliseconds) => silences.find(([from, to]) => from <= milliseconds && milliseconds < to);
+  // A seek may land a moment early: the last of a silence is heard rather than sought again and again.
+  const quiet = (milliseconds) => silences.find(([from, to]) => from <= milliseconds && milliseconds < to - 100);
 
   const keepWithin = () => {
     const milliseconds = now();
+    if (audio.seeking) return show(milliseconds);
     if (looping() && (milliseconds >= span.end || milliseconds < span.start - 500)) return place(span.start);
     if (!audio.paused && pressed(at("skip"))) {
       const silence = quiet(milliseconds);

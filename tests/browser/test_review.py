@@ -3,19 +3,23 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from playwright.async_api import Browser, Page, expect
 from sqlalchemy import select
 
 from archive.corrections import text_versions
 from archive.drafts import Draft, place_of
 from archive.house import Archive
+from archive.seal import seal_recording
 from core.ledger import LedgerRow
 from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
 from tests.browser.test_walk import AXE, RUN, STANDARDS
-from tests.web import DIALOGUE, Web, serving
+from tests.web import DIALOGUE, STARTED, Web, new_recording, serving
 
 REASON = "听录音核对"
 WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
@@ -154,6 +158,29 @@ async def test_listening_goes_on_where_it_stopped(web: Web, browser: Visitors) -
         assert await _now(page) >= 5
         await page.get_by_role("button", name="从头听").click()
         await page.wait_for_function("() => document.getElementById('audio').currentTime < 5")
+
+
+async def test_silence_is_skipped_when_asked(web: Web, browser: Visitors, tmp_path: Path) -> None:
+    """Two seconds of tone, twenty of silence, two of tone; nobody waits for them here either."""
+    sound = np.zeros((24 * 8000, 2), np.int16)
+    tone = (8000 * np.sin(np.arange(16000) / 4)).astype(np.int16)
+    sound[:16000, 0], sound[-16000:, 1] = tone, tone
+    soundfile.write(tmp_path / "quiet.flac", sound, 8000, subtype="PCM_16", format="FLAC")
+    quiet = new_recording(STARTED + timedelta(hours=1), duration_ms=24_000)
+    await seal_recording(web.archive, quiet, tmp_path / "quiet.flac", retain_until=STARTED + timedelta(days=740))
+    async with browser.page() as page:
+        await page.goto(f"/recordings/{quiet.id}?t=1")
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        await page.get_by_role("button", name="跳过静音").click()
+        await page.evaluate(
+            """() => { window.places = [];
+                       document.getElementById('audio').addEventListener('timeupdate',
+                           (event) => window.places.push(event.target.currentTime)); }"""
+        )
+        await page.get_by_role("button", name="播放", exact=True).click()
+        await _heard(page, 22)
+        places = await page.evaluate("() => window.places")
+    assert not [place for place in places if 3.5 < place < 21]
 
 
 async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Visitors) -> None:

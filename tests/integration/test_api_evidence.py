@@ -242,3 +242,18 @@ async def test_an_auditor_hears_nothing_without_a_purpose(web: Web) -> None:
     assert (heard.status, heard.headers["Cache-Control"]) == (200, "private, no-store")
     assert (await _leaves(web, "read"))[0]["facts"]["purpose"] == PURPOSE
     assert (await web.get(path, "agent")).status == 200
+
+
+async def test_the_same_samples_can_be_asked_for_as_wav(web: Web) -> None:
+    path = f"/api/v1/recordings/{web.seeded.full}/audio"
+    sealed, _ = soundfile.read(io.BytesIO(await (await web.get(path)).read()), dtype="int16")
+    whole = await web.get(f"{path}?form=wav")
+    content = await whole.read()
+    assert whole.headers["Content-Type"] == "audio/wav"
+    decoded, _ = soundfile.read(io.BytesIO(content), dtype="int16")
+    assert (decoded == sealed).all()
+    part = await web.get(f"{path}?form=wav", "agent", Range="bytes=100001-200000")
+    assert (part.status, await part.read()) == (206, content[100001:200001])
+    assert whole.headers["ETag"] != (await web.get(path)).headers["ETag"]
+    # One listening, however the sound is asked for.
+    assert len(await _leaves(web, "read")) == 1
