@@ -6,6 +6,10 @@ from aiohttp import web
 
 import api.pages.account
 import api.pages.admin
+import api.pages.disposals
+import api.pages.handover
+import api.pages.keeping
+import api.pages.ledger
 import api.pages.login
 import api.pages.look
 import api.pages.nights
@@ -26,6 +30,7 @@ import api.routes.evidence
 import api.routes.exports
 import api.routes.findings
 import api.routes.holds
+import api.routes.ledger
 import api.routes.nights
 import api.routes.operations
 import api.routes.orders
@@ -71,6 +76,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.calls.ENDPOINTS,
     *api.routes.nights.ENDPOINTS,
     *api.routes.operations.ENDPOINTS,
+    *api.routes.ledger.ENDPOINTS,
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
@@ -88,6 +94,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.search.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
     *api.pages.status.ENDPOINTS,
+    *api.pages.ledger.ENDPOINTS,
+    *api.pages.keeping.ENDPOINTS,
+    *api.pages.handover.ENDPOINTS,
+    *api.pages.disposals.ENDPOINTS,
 )
 
 

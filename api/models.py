@@ -342,18 +342,6 @@ class CallList(Model):
     items: list[CallView]
 
 
-class LedgerQuery(Model):
-    subject: str | None = Field(default=None, max_length=120)
-    kind: str | None = Field(default=None, max_length=40)
-    before: int | None = Field(default=None, ge=0)
-    limit: int = Field(default=100, ge=1, le=500)
-
-
-class LedgerPage(Model):
-    items: list[LedgerView]
-    size: int
-
-
 class Done(Model):
     """Nothing more to say than that it was done."""
 

@@ -164,19 +164,11 @@ async def finding(session: AsyncSession, user: User, identifier: UUID) -> Findin
 async def ledger_rows(
     session: AsyncSession,
     *,
-    subjects: Sequence[str] = (),
-    kind: str | None = None,
-    before: int | None = None,
-    limit: int = 100,
+    subjects: Sequence[str],
+    limit: int,
 ) -> list[LedgerRow]:
-    """Ledger rows, newest first."""
-    query = select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(limit)
-    if subjects:
-        query = query.where(LedgerRow.subject.in_(subjects))
-    if kind:
-        query = query.where(LedgerRow.kind == kind)
-    if before is not None:
-        query = query.where(LedgerRow.seq < before)
+    """What the ledger says of some things, newest first."""
+    query = select(LedgerRow).where(LedgerRow.subject.in_(subjects)).order_by(LedgerRow.seq.desc()).limit(limit)
     return list(await session.scalars(query))
 
 

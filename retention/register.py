@@ -2,6 +2,7 @@
 is kept."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from retention.disposal import Disposal, DisposalBatch
 from retention.explaining import Explanation, explain_keeping
 from retention.holds import HOLDS, HoldCase, HoldMember
 from retention.policies import load_policies
+from retention.rule import Policies
 
 Counts = dict[str, int]
 
@@ -76,21 +78,36 @@ async def explain_recording(
     session: AsyncSession, settings: Settings, recording_id: UUID, *, now: datetime
 ) -> Explanation:
     """Why a recording is kept and until when; ``NotFound`` for no such recording."""
-    recording = await session.get(Recording, recording_id)
-    if recording is None:
+    found = await explain_recordings(session, settings, [recording_id], now=now)
+    if recording_id not in found:
         raise NotFound("没有这条录音 / no such recording", recording=recording_id)
-    names = await session.scalars(
-        select(HoldCase.name)
-        .join(HoldMember, HoldMember.case_id == HoldCase.id)
-        .where(HoldMember.recording_id == recording_id, HoldMember.state.in_(HOLDS))
+    return found[recording_id]
+
+
+async def explain_recordings(
+    session: AsyncSession, settings: Settings, recordings: Sequence[UUID], *, now: datetime
+) -> dict[UUID, Explanation]:
+    """As ``explain_recording``, of those that there are."""
+    policies, names = await load_policies(session, settings), defaultdict[UUID, list[str]](list)
+    holding = (
+        select(HoldMember.recording_id, HoldCase.name)
+        .join(HoldCase, HoldMember.case_id == HoldCase.id)
+        .where(HoldMember.recording_id.in_(recordings), HoldMember.state.in_(HOLDS))
         .order_by(HoldCase.placed_at, HoldCase.id)
     )
+    for identifier, name in await session.execute(holding):
+        names[identifier].append(name)
+    rows = await session.scalars(select(Recording).where(Recording.id.in_(recordings)))
+    return {row.id: _explain(policies, row, names[row.id], now) for row in rows}
+
+
+def _explain(policies: Policies, recording: Recording, holds: Sequence[str], now: datetime) -> Explanation:
     return explain_keeping(
-        await load_policies(session, settings),
+        policies,
         call_end=recording.ended_at,
         text_final=recording.text_final_at,
         fixed_until=recording.retain_until,
         now=now,
-        holds=names.all(),
+        holds=holds,
         held=recording.held,
     )

@@ -48,6 +48,7 @@ POST /logout
 
 [supervisor auditor client system audit]
 GET /api/v1/policies
+GET /keeping/policies
 
 [agent supervisor auditor client]
 GET /api/v1/reports
@@ -133,12 +134,15 @@ POST /status/calls/{id}/resume
 GET /api/v1/ledger
 GET /api/v1/ledger/head
 GET /api/v1/recordings/{id}/proof
+GET /ledger
 
 [auditor client]
 GET /api/v1/exports
 GET /api/v1/exports/{id}
 GET /api/v1/exports/{id}/download
 POST /api/v1/exports/{id}/receipt
+GET /handover
+POST /handover/{id}/receipt
 
 [auditor system]
 GET /api/v1/disposals
@@ -159,6 +163,20 @@ POST /api/v1/holds/{id}/release/confirm
 POST /api/v1/holds/{id}/release/withdraw
 POST /api/v1/search/hold
 POST /search/hold
+GET /keeping
+POST /handover/{id}/purge
+GET /keeping/disposals
+GET /keeping/disposals/{id}
+POST /keeping/disposals/{id}/approve
+POST /keeping/disposals/{id}/confirm
+POST /keeping/disposals/{id}/keep
+POST /keeping/disposals/{id}/withdraw
+GET /api/v1/disposals/{id}/certificate
+POST /keeping/holds
+GET /keeping/holds/{id}
+POST /keeping/holds/{id}/release
+POST /keeping/holds/{id}/release/confirm
+POST /keeping/holds/{id}/release/withdraw
 
 [security audit]
 GET /admin/accounts
@@ -170,6 +188,7 @@ GET /api/v1/tokens
 
 [auditor]
 POST /api/v1/exports
+POST /handover
 
 [security]
 POST /admin/accounts
@@ -196,6 +215,7 @@ POST /reports/daily
 [system]
 POST /api/v1/jobs/{id}/retry
 POST /api/v1/policies
+POST /keeping/policies
 POST /status/jobs/{id}/retry
 
 [supervisor auditor]

@@ -161,6 +161,29 @@ LEDGER: Mapping[str, str] = {
     "team added": "新增班组",
     "number assigned": "分机划归班组",
 }
+EXPORT_STATES: Mapping[str, str] = {
+    "listed": "已列清单",
+    "recorded": "已登记",
+    "writing": "正在写入",
+    "done": "已完成",
+}
+# Of a recording in a case, and of a disposal.
+HELD_STATES: Mapping[str, str] = {
+    "holding": "正在保全",
+    "held": "保全中",
+    "letting": "正在解除",
+    "let go": "已解除",
+    "too late": "保全到达时删除已开始",
+}
+DISPOSAL_STATES: Mapping[str, str] = {
+    "proposed": "待批准",
+    "approved": "待另一人确认",
+    "confirmed": "已确认，夜间删除",
+    "executing": "正在删除",
+    "done": "已删除",
+    "withdrawn": "已撤回",
+    "kept": "继续保存",
+}
 ALERTS: Mapping[str, str] = {
     "spool_full": "录音缓存空间不足",
     "spool_damaged": "有缓存文件受损",

@@ -37,8 +37,8 @@ GROUPS: tuple[tuple[Entry, ...], ...] = (
         Entry("待关联", ("/links",)),
     ),
     (
-        Entry("保全与处置", ("/keeping", "/holds", "/disposals")),
-        Entry("移交", ("/exports",)),
+        Entry("保全与处置", ("/keeping", "/keeping/disposals", "/keeping/policies")),
+        Entry("移交", ("/handover",)),
         Entry("审计日志", ("/ledger",)),
     ),
     (

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from api.context import context, signed_in
-from api.endpoint import Endpoint, answer, read_body, read_query
+from api.endpoint import JSON, Endpoint, answer, read_body, read_query
 from api.keeping import (
     BatchList,
     DecisionAnswer,
@@ -25,8 +25,10 @@ from api.keeping import (
 from api.problems import Problem
 from api.routes.recordings import path_id
 from api.scope import require_visible
+from archive.retrieve import read_object
+from core.errors import NotFound
 from retention import batches
-from retention.disposal import approve, confirm, propose, withdraw
+from retention.disposal import Disposal, approve, confirm, propose, withdraw
 from retention.policies import load_policies, set_contract, set_years
 from retention.register import explain_recording, list_batches, list_disposals
 from retention.rule import Contract
@@ -98,7 +100,8 @@ async def post_keep(request: web.Request) -> web.Response:
     return answer(DecisionAnswer(count=count))
 
 
-async def get_policies(request: web.Request) -> web.Response:
+async def all_policies(request: web.Request) -> PolicyList:
+    """What was ever set, and the floor of the settings."""
     here = context(request)
     async with here.database.read() as session:
         found = await load_policies(session, here.settings)
@@ -114,11 +117,16 @@ async def get_policies(request: web.Request) -> web.Response:
                     years_after=one.years_after,
                 )
             )
-    return answer(PolicyList(floor=found.floor, items=items))
+    return PolicyList(floor=found.floor, items=items)
 
 
-async def post_policy(request: web.Request) -> web.Response:
-    here, asked, by = context(request), await read_body(request, PolicyRequest), signed_in(request).name
+async def get_policies(request: web.Request) -> web.Response:
+    return answer(await all_policies(request))
+
+
+async def set_policy(request: web.Request, asked: PolicyRequest) -> None:
+    """Set the years or a contract; ``Problem`` 422 for neither or both."""
+    here, by = context(request), signed_in(request).name
     if (asked.years is None) == (asked.ends is None or not asked.contract):
         raise Problem(422, "years, or contract with ends / 填写年限，或合同及其到期日")
     day, now = asked.effective_from, here.now()
@@ -128,6 +136,10 @@ async def post_policy(request: web.Request) -> web.Response:
         elif asked.ends is not None:
             contract = Contract(asked.contract, asked.ends, asked.years_after, asked.begins)
             await set_contract(session, here.settings, contract, effective_from=day, by=by, now=now)
+
+
+async def post_policy(request: web.Request) -> web.Response:
+    await set_policy(request, await read_body(request, PolicyRequest))
     return await get_policies(request)
 
 
@@ -136,6 +148,19 @@ async def get_explanation(request: web.Request) -> web.Response:
     await require_visible(request, identifier)
     async with here.database.read() as session:
         return answer(explanation_view(await explain_recording(session, here.settings, identifier, now=here.now())))
+
+
+async def get_certificate(request: web.Request) -> web.Response:
+    """The sealed certificate, after its reading is in the ledger; ``NotFound`` before the deletion is done."""
+    here, identifier = context(request), path_id(request)
+    async with here.database.read() as session:
+        row = await session.get(Disposal, identifier)
+    if row is None or row.certificate is None:
+        raise NotFound("还没有处置证明 / there is no certificate yet", disposal=identifier)
+    by = signed_in(request).name
+    content = await read_object(here.archive, row.certificate, actor=by, purpose="certificate of disposal")
+    name = {"Content-Disposition": f'attachment; filename="certificate-{row.recording_id}.json"'}
+    return web.Response(body=content, content_type=JSON, headers=name)
 
 
 _ROOM = "/api/v1/disposals"
@@ -185,6 +210,13 @@ ENDPOINTS = (
         "继续保存 / keep recordings that are in review until a day",
         takes=KeepRequest,
         answers=DecisionAnswer,
+    ),
+    Endpoint(
+        "GET",
+        f"{_ROOM}/{{id}}/certificate",
+        "disposals.see",
+        get_certificate,
+        "处置证明 / the sealed certificate of a disposal",
     ),
     Endpoint(
         "POST",

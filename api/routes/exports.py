@@ -40,8 +40,9 @@ ZIP = "application/zip"
 LISTED = 200
 
 
-async def post_export(request: web.Request) -> web.Response:
-    asked, here = await read_body(request, ExportRequest), context(request)
+async def ask_for(request: web.Request, asked: ExportRequest) -> ExportView:
+    """List an export and let a worker write it; ``Problem`` 422 for a scope that says nothing."""
+    here = context(request)
     try:
         scope = Scope.from_json(asked.scope.model_dump(mode="json", by_alias=True, exclude_none=True))
     except ValueError as error:
@@ -51,13 +52,22 @@ async def post_export(request: web.Request) -> web.Response:
         export = await ask(session, here.archive, here.settings, scope, purpose=asked.purpose, by=by, here=True)
         await enqueue(session, JOB, {"export_id": str(export.id)}, now=here.now(), key=str(export.id))
         [view] = await _views(session, [export])
-    return answer(view, status=202)
+    return view
+
+
+async def post_export(request: web.Request) -> web.Response:
+    return answer(await ask_for(request, await read_body(request, ExportRequest)), status=202)
+
+
+async def all_exports(request: web.Request) -> list[ExportView]:
+    """The newest handovers first."""
+    async with context(request).database.read() as session:
+        rows = await session.scalars(select(Export).order_by(Export.asked_at.desc()).limit(LISTED))
+        return await _views(session, rows.all())
 
 
 async def get_exports(request: web.Request) -> web.Response:
-    async with context(request).database.read() as session:
-        rows = await session.scalars(select(Export).order_by(Export.asked_at.desc()).limit(LISTED))
-        return answer(ExportList(items=await _views(session, rows.all())))
+    return answer(ExportList(items=await all_exports(request)))
 
 
 async def get_export(request: web.Request) -> web.Response:
@@ -97,7 +107,7 @@ def _require_bag(export: Export, file: Path) -> None:
         )
 
 
-async def post_receipt(request: web.Request) -> web.Response:
+async def take_receipt(request: web.Request) -> ReceiptView:
     """Record who received the bag; the signed paper comes as a file."""
     here, identifier = context(request), path_id(request)
     form, paper = await _read_form(request)
@@ -121,7 +131,11 @@ async def post_receipt(request: web.Request) -> web.Response:
             by=signed_in(request).name,
             retain_until=keep_until(here.settings, here.now()),
         )
-    return answer(receipt_view(receipt), status=201)
+    return receipt_view(receipt)
+
+
+async def post_receipt(request: web.Request) -> web.Response:
+    return answer(await take_receipt(request), status=201)
 
 
 async def _read_form(request: web.Request) -> tuple[ReceiptForm, web.FileField | None]:
@@ -140,11 +154,15 @@ async def _read_form(request: web.Request) -> tuple[ReceiptForm, web.FileField |
     return form, paper if isinstance(paper, web.FileField) else None
 
 
-async def post_purge(request: web.Request) -> web.Response:
+async def propose(request: web.Request) -> PurgeAnswer:
     """Propose the disposal of what was handed over; the same people decide as of any other."""
     here = context(request)
     by, now = signed_in(request).name, here.now()
-    return answer(purge_answer(await propose_purge(here.archive, here.settings, path_id(request), by=by, now=now)))
+    return purge_answer(await propose_purge(here.archive, here.settings, path_id(request), by=by, now=now))
+
+
+async def post_purge(request: web.Request) -> web.Response:
+    return answer(await propose(request))
 
 
 async def _views(session: AsyncSession, rows: Sequence[Export]) -> list[ExportView]:

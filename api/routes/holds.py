@@ -1,5 +1,7 @@
 """Holds: cases that forbid disposal, placed by one person, released by two."""
 
+from uuid import UUID
+
 from aiohttp import web
 
 from api.context import context, signed_in
@@ -15,20 +17,26 @@ from api.keeping import (
     hold_view,
 )
 from api.routes.recordings import path_id
-from retention.holds import HoldCase, ask_release, confirm_release, place, withdraw_release
+from retention.holds import ask_release, confirm_release, place, withdraw_release
 from retention.membership import settle_holds
 from retention.register import list_cases, list_members, show_case
 from retention.scope import Scope
 
 
-async def _view(request: web.Request, case: HoldCase) -> HoldView:
+async def one_hold(request: web.Request, identifier: UUID) -> HoldView:
+    """A case as it is shown; ``NotFound`` otherwise."""
     async with context(request).database.read() as session:
-        return hold_view(*await show_case(session, case.id))
+        return hold_view(*await show_case(session, identifier))
+
+
+async def all_holds(request: web.Request) -> list[HoldView]:
+    """Every case, newest first."""
+    async with context(request).database.read() as session:
+        return [hold_view(*each) for each in await list_cases(session)]
 
 
 async def get_holds(request: web.Request) -> web.Response:
-    async with context(request).database.read() as session:
-        return answer(HoldList(items=[hold_view(*each) for each in await list_cases(session)]))
+    return answer(HoldList(items=await all_holds(request)))
 
 
 async def get_hold(request: web.Request) -> web.Response:
@@ -42,35 +50,54 @@ async def get_hold(request: web.Request) -> web.Response:
     )
 
 
-async def post_hold(request: web.Request) -> web.Response:
-    here, asked = context(request), await read_body(request, HoldRequest)
+async def place_hold(request: web.Request, asked: HoldRequest) -> HoldView:
+    """Open a case and hold what is in its scope."""
+    here = context(request)
     scope = Scope(tuple(asked.orders), tuple(asked.persons), asked.since, asked.to, tuple(asked.recordings))
     case = await place(
         here.archive, here.settings, name=asked.name, reason=asked.reason, scope=scope, by=signed_in(request).name
     )
     await settle_holds(here.archive, here.settings)
-    return answer(await _view(request, case), status=201)
+    return await one_hold(request, case.id)
+
+
+async def ask(request: web.Request, asked: ReleaseRequest) -> HoldView:
+    """Ask for the release of the case in the address."""
+    here, identifier = context(request), path_id(request)
+    await ask_release(here.archive, here.settings, identifier, by=signed_in(request).name, reason=asked.reason)
+    return await one_hold(request, identifier)
+
+
+async def take_back(request: web.Request) -> HoldView:
+    """Withdraw the wish for a release."""
+    here, identifier = context(request), path_id(request)
+    async with here.database.write() as session:
+        await withdraw_release(session, identifier, by=signed_in(request).name, now=here.now())
+    return await one_hold(request, identifier)
+
+
+async def release(request: web.Request) -> HoldView:
+    """Release, as another person than who asked, and let its recordings go."""
+    here, identifier = context(request), path_id(request)
+    await confirm_release(here.archive, here.settings, identifier, by=signed_in(request).name)
+    await settle_holds(here.archive, here.settings)
+    return await one_hold(request, identifier)
+
+
+async def post_hold(request: web.Request) -> web.Response:
+    return answer(await place_hold(request, await read_body(request, HoldRequest)), status=201)
 
 
 async def post_release(request: web.Request) -> web.Response:
-    here, asked, identifier = context(request), await read_body(request, ReleaseRequest), path_id(request)
-    by = signed_in(request).name
-    case = await ask_release(here.archive, here.settings, identifier, by=by, reason=asked.reason)
-    return answer(await _view(request, case))
+    return answer(await ask(request, await read_body(request, ReleaseRequest)))
 
 
 async def post_withdrawal(request: web.Request) -> web.Response:
-    here, identifier = context(request), path_id(request)
-    async with here.database.write() as session:
-        case = await withdraw_release(session, identifier, by=signed_in(request).name, now=here.now())
-    return answer(await _view(request, case))
+    return answer(await take_back(request))
 
 
 async def post_confirmation(request: web.Request) -> web.Response:
-    here = context(request)
-    case = await confirm_release(here.archive, here.settings, path_id(request), by=signed_in(request).name)
-    await settle_holds(here.archive, here.settings)
-    return answer(await _view(request, case))
+    return answer(await release(request))
 
 
 _ROOM = "/api/v1/holds"

@@ -1,4 +1,4 @@
-"""What runs: jobs, the ledger, and what watches ask for."""
+"""What runs: jobs, a recording's proof, and what watches ask for."""
 
 import asyncio
 import json
@@ -10,19 +10,17 @@ from api import reading
 from api.context import context
 from api.endpoint import Endpoint, answer, read_query
 from api.metrics import CONTENT_TYPE
-from api.models import Done, JobList, JobQuery, LedgerPage, LedgerQuery
+from api.models import Done, JobList, JobQuery
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
 from api.scope import require_visible
-from api.shaping import job_view, ledger_view
+from api.shaping import job_view
 from archive.evidence import recording_proof
-from archive.heads import newest_head
 from archive.ledger_key import ledger_key
 from core.alerts import standing
 from core.database import Database
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from core.jobs import requeue
-from core.proofs import tree_size
 from retention.rule import keep_until
 
 READY_WITHIN = 5.0
@@ -45,27 +43,6 @@ async def get_jobs(request: web.Request) -> web.Response:
 async def post_retry(request: web.Request) -> web.Response:
     await retry_job(request)
     return answer(Done())
-
-
-async def get_ledger(request: web.Request) -> web.Response:
-    asked = read_query(request, LedgerQuery)
-    async with context(request).database.read() as session:
-        rows = await reading.ledger_rows(
-            session,
-            subjects=[asked.subject] if asked.subject else [],
-            kind=asked.kind,
-            before=asked.before,
-            limit=asked.limit,
-        )
-        size = await tree_size(session)
-    return answer(LedgerPage(items=[ledger_view(row) for row in rows], size=size))
-
-
-async def get_head(request: web.Request) -> web.Response:
-    head = await newest_head(context(request).archive)
-    if head is None:
-        raise NotFound("no head has been signed yet", remedy="`huiyin ledger sign`, or wait for the night")
-    return web.Response(text=head.note, content_type="text/plain")
 
 
 async def get_proof(request: web.Request) -> web.Response:
@@ -113,17 +90,6 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/jobs", "jobs.see", get_jobs, "任务队列 / jobs", JobQuery, answers=JobList),
     Endpoint(
         "POST", "/api/v1/jobs/{id}/retry", "jobs.retry", post_retry, "重试失败的任务 / try a job again", answers=Done
-    ),
-    Endpoint(
-        "GET", "/api/v1/ledger", "ledger.see", get_ledger, "证据台账 / the ledger", LedgerQuery, answers=LedgerPage
-    ),
-    Endpoint(
-        "GET",
-        "/api/v1/ledger/head",
-        "ledger.see",
-        get_head,
-        "最新签名树头 / the newest signed head, a C2SP checkpoint",
-        media="text/plain",
     ),
     Endpoint(
         "GET",
