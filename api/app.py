@@ -22,6 +22,7 @@ import api.pages.review
 import api.pages.shared
 import api.pages.start
 import api.pages.status
+import api.pages.work
 import api.routes.accounts
 import api.routes.calls
 import api.routes.corrections
@@ -42,6 +43,8 @@ import api.routes.review
 import api.routes.search
 import api.routes.session
 import api.routes.shares
+import api.routes.timeline
+import api.routes.work
 from api import assets, middleware
 from api.access.limits import RateLimit
 from api.context import CONTEXT, Context
@@ -69,6 +72,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.review.ENDPOINTS,
     *api.routes.evidence.ENDPOINTS,
     *api.routes.shares.ENDPOINTS,
+    *api.routes.work.ENDPOINTS,
+    # Before the orders, whose numbers may hold slashes.
+    *api.routes.timeline.ENDPOINTS,
     *api.routes.orders.ENDPOINTS,
     *api.routes.exports.ENDPOINTS,
     *api.routes.findings.ENDPOINTS,
@@ -82,6 +88,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.login.ENDPOINTS,
     *api.pages.look.ENDPOINTS,
     *api.pages.start.ENDPOINTS,
+    *api.pages.work.ENDPOINTS,
     *api.pages.account.ENDPOINTS,
     *api.pages.admin.ENDPOINTS,
     # Before the orders, whose numbers may hold slashes.

@@ -31,6 +31,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "accounts.see": frozenset({SECURITY, AUDIT}),
     "accounts.manage": frozenset({SECURITY}),
     "settings.see": frozenset({SYSTEM, SECURITY, AUDIT}),
+    # Auditors have their own pages: this is what callers act on.
+    "work.see": _TEAM,
     "recordings.see": _LISTENERS,
     "audio.hear": _LISTENERS,
     "transcripts.see": _LISTENERS,

@@ -91,6 +91,7 @@ POST /api/v1/search/saved
 DELETE /api/v1/search/saved/{id}
 GET /api/v1/work-orders
 GET /api/v1/work-orders/{number:.+}
+GET /api/v1/work-orders/{number:.+}/timeline
 POST /api/v1/work-orders/{number:.+}/reveal
 GET /links
 GET /orders
@@ -122,6 +123,7 @@ GET /api/v1/recordings/{id}/draft
 PATCH /api/v1/recordings/{id}/draft
 POST /api/v1/recordings/{id}/link
 POST /api/v1/recordings/{id}/versions
+GET /api/v1/work
 POST /api/v1/work-orders/import
 POST /findings/{id}
 POST /orders/import
@@ -129,6 +131,7 @@ POST /recordings/{id}/comments
 POST /recordings/{id}/link
 POST /status/calls/{id}/pause
 POST /status/calls/{id}/resume
+GET /work
 
 [auditor audit]
 GET /api/v1/ledger

@@ -89,6 +89,45 @@ LINK_REASONS: Mapping[str, str] = {
     "none": "没有找到可能的工单",
     "unknown number": "随话单号尚未导入",
 }
+WORK: Mapping[str, str] = {
+    "all": "全部",
+    "late": "已逾期",
+    "due": "待回访",
+    "returned": "未解决，再访",
+    "findings": "结论待采纳",
+    "text": "文字待核对",
+    "link": "待关联",
+}
+TO_DO: Mapping[str, str] = {
+    "due": "打回访电话",
+    "returned": "再次回访",
+    "findings": "采纳或更改结论",
+    "text": "听一听，核对文字",
+    "link": "选择工单",
+}
+WHY: Mapping[str, str] = {
+    "never called": "办结后还没有回访",
+    "sent back": "工单被退回",
+    "not read": "已通话，还没有读出结论",
+    "not reached": "没有联系上市民",
+    "not answered": "市民没有明确回答是否解决",
+    "unsolved": "市民说没有解决",
+    "solved": "市民说已解决",
+    "findings": "系统建议的结论，还没有人决定",
+    "text": "识别把握不足，还没有人核对",
+    **LINK_REASONS,
+}
+STAGES: Mapping[str, str] = {"due": "待回访", "returned": "未解决，再访", "done": "已解决"}
+STEPS: Mapping[str, str] = {
+    "created": "市民来电，工单创建",
+    "imported": "导入工单",
+    "updated": "重新导入，内容有更新",
+    "closed": "承办单位办结",
+    "call": "回访通话",
+    "linked": "录音关联到工单",
+    "asked": "系统请人选择工单",
+    "answered": "有人作出选择",
+}
 LEDGER: Mapping[str, str] = {
     "sealed": "封存录音",
     "transcribed": "封存文字稿",
@@ -250,9 +289,11 @@ WHAT_TO_DO: Mapping[int, str] = {
     403: "当前账号的角色不能这样做，或有规则禁止。确有需要时，请联系安全管理员。",
     404: "网址可能有误，内容可能已经移走，也可能不在您可以查看的范围内。请从导航重新进入。",
     405: "请从导航重新进入，再试一次。",
+    408: "网络可能中断。请检查网络后重新上传。",
     409: "其他人可能刚刚作了处理。请返回上一页刷新，看清现状后再决定。",
     413: "请把文件拆小后分次上传。",
     415: "请换成页面上写明的文件格式。",
+    416: "声音的这一段不存在。请刷新页面后再听。",
     421: "这个服务用的是另一个网址。请使用管理员告知的网址。",
     422: "没有保存任何内容。请返回上一页改正后再试。",
     429: "请稍等片刻再试。",
@@ -281,6 +322,8 @@ FLAGS: Mapping[str, str] = {
     "sender reports not believed": "对方时钟报告不可信",
     "sound not decodable": "有声音无法解码",
     "foreign senders": "收到来历不明的数据包",
+    "uploaded": "由网关以文件上传",
+    "mono": "单声道，双方声音未分开",
 }
 
 

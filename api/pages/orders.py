@@ -8,6 +8,7 @@ from api.endpoint import Endpoint, parse_query
 from api.models import OrderQuery
 from api.pages.rendering import render
 from api.routes import orders as routes
+from api.routes.timeline import order_timeline
 
 PAGE = 50
 
@@ -39,7 +40,9 @@ async def _list(request: web.Request, imported: object = None) -> web.Response:
 
 
 async def show_order(request: web.Request) -> web.Response:
-    return render(request, "order.html", order=await routes.order_page(request, request.match_info["number"]))
+    number = request.match_info["number"]
+    order = await routes.order_page(request, number)
+    return render(request, "order.html", order=order, story=await order_timeline(request, number))
 
 
 async def show_links(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from api.permissions import allows
 
 # In this order; the last one is everybody's.
 _FIRST = (
+    ("work.see", "/work"),
     ("recordings.see", "/recordings"),
     ("reports.see", "/reports"),
     ("accounts.manage", "/admin/accounts"),
