@@ -1,16 +1,14 @@
 """Logins: locks that last, sessions that end, cookies, and what an attacker tries."""
 
 import json
-import logging
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from sqlalchemy import select
 
@@ -20,15 +18,11 @@ from api.access.attempts import BY_ADDRESS, BY_NAME, WINDOW, Attempt
 from api.access.passwords import PasswordChecks
 from api.access.sessions import Client, Lasts, SessionRow
 from api.access.signin import Locked, Login, Rules, log_in, log_out, user_of, verify
-from api.app import build_app
-from api.context import CONTEXT
 from archive.house import Archive
 from archive.store import ObjectStore
 from core.database import Database
 from core.errors import Conflict, Refused
 from core.ledger import LedgerRow
-from core.logging import set_up
-from core.settings import Settings
 from tests.web import PASSWORD, Web, serving
 
 Browser = TestClient[Request, Application]
@@ -253,7 +247,7 @@ async def test_unknown_and_known_names_are_answered_alike(web: Web) -> None:
     assert answers[: BY_NAME + 1] == answers[BY_NAME + 1 :]
 
 
-async def _form_token(client: Browser, path: str = "/login") -> str:
+async def login_form_token(client: Browser, path: str = "/login") -> str:
     token = re.search(r'name="csrf" value="([^"]+)"', await (await client.get(path)).text())
     assert token
     return token[1]
@@ -264,7 +258,7 @@ async def test_login_page(web: Web) -> None:
     sent = await client.get("/recordings?day=2026-11-20", allow_redirects=False)
     assert sent.status == 303
     assert sent.headers["Location"] == "/login?next=%2Frecordings%3Fday%3D2026-11-20"
-    token = await _form_token(client, sent.headers["Location"])
+    token = await login_form_token(client, sent.headers["Location"])
     form = {"csrf": token, "name": "agent", "password": PASSWORD, "next": "/recordings?day=2026-11-20"}
     opened = await client.post("/login", data=form, allow_redirects=False)
     assert (opened.status, opened.headers["Location"]) == (303, "/recordings?day=2026-11-20")
@@ -281,7 +275,7 @@ async def test_login_page(web: Web) -> None:
 )
 async def test_a_login_leads_to_no_other_site(web: Web, elsewhere: str) -> None:
     client = web.client()
-    form = {"csrf": await _form_token(client), "name": "agent", "password": PASSWORD, "next": elsewhere}
+    form = {"csrf": await login_form_token(client), "name": "agent", "password": PASSWORD, "next": elsewhere}
     opened = await client.post("/login", data=form, allow_redirects=False)
     assert opened.headers["Location"] == "/"
     again = await client.get("/login", params={"next": elsewhere}, allow_redirects=False)
@@ -292,14 +286,14 @@ async def test_a_token_from_before_the_login_is_worth_nothing_after_it(web: Web)
     """Session fixation: somebody set the victim's cookie beforehand."""
     client, planted = web.client(), "p" * 43
     client.session.cookie_jar.update_cookies({"huiyin_session": planted}, client.make_url("/"))
-    form = {"csrf": await _form_token(client), "name": "agent", "password": PASSWORD, "next": "/"}
+    form = {"csrf": await login_form_token(client), "name": "agent", "password": PASSWORD, "next": "/"}
     opened = await client.post("/login", data=form, allow_redirects=False)
     token = opened.cookies["huiyin_session"].value
     assert token != planted
     assert (await web.client().get("/api/v1/recordings", headers={"Authorization": f"Bearer {planted}"})).status == 401
-    form = {"csrf": await _form_token(web.client()), "name": "agent", "password": PASSWORD, "next": "/"}
+    form = {"csrf": await login_form_token(web.client()), "name": "agent", "password": PASSWORD, "next": "/"}
     other = web.client()
-    form["csrf"] = await _form_token(other)
+    form["csrf"] = await login_form_token(other)
     again = await other.post("/login", data=form, allow_redirects=False)
     assert again.cookies["huiyin_session"].value != token
 
@@ -313,69 +307,9 @@ async def test_an_idle_browser_has_to_log_in_again(web: Web, clock: Clock) -> No
     assert (await browser.get("/recordings", allow_redirects=False)).status == 303
 
 
-async def test_proxies_of_the_settings_are_believed_and_nobody_else(web: Web, archive: Archive, tmp_path: Path) -> None:
-    forged = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.9, 203.0.113.5"}
-    login = {"name": "agent", "password": PASSWORD}
-    client = web.client()
-    form = {"csrf": await _form_token(client), "next": "/", **login}
-    plain = await client.post("/login", data=form, headers=forged, allow_redirects=False)
-    assert not plain.cookies["huiyin_session"]["secure"]
-    assert "Strict-Transport-Security" not in plain.headers
-    proxied = replace(web.app[CONTEXT].settings, http_proxies=(ip_network("127.0.0.0/8"), ip_network("203.0.113.0/24")))
-    async with _second(web, proxied) as behind:
-        form["csrf"] = await _form_token(behind)
-        opened = await behind.post("/login", data=form, headers=forged, allow_redirects=False)
-        assert opened.cookies["huiyin_session"]["secure"]
-        assert opened.headers["Strict-Transport-Security"]
-    async with web.archive.database.read() as session:
-        addresses = list(await session.scalars(select(SessionRow.address).order_by(SessionRow.created_at)))
-    assert sorted(addresses) == ["127.0.0.1", "198.51.100.9"]
-
-
-def _second(web: Web, settings: Settings) -> Browser:
-    """The same house under other settings."""
-    return TestClient(TestServer(build_app(web.archive, settings)))
-
-
-async def test_a_strange_host_header_gets_nowhere(web: Web) -> None:
-    """Neither answered under a foreign name, nor repeated in an answer."""
-    settings = replace(web.app[CONTEXT].settings, public_url="https://huiyin.example")
-    async with _second(web, settings) as client:
-        strange = await client.get("/login", headers={"Host": "evil.example"}, allow_redirects=False)
-        assert strange.status == 421
-        assert "evil.example" not in await strange.text()
-        known = await client.get("/login", headers={"Host": "huiyin.example"})
-        assert known.status == 200
-        assert known.cookies["huiyin_form"]["secure"]
-        assert (await client.get("/healthz", headers={"Host": "10.0.0.8"})).status == 200
-    for path in ("/", "/recordings", "/login"):
-        answer = await web.client().get(path, headers={"Host": "evil.example"}, allow_redirects=False)
-        assert "evil.example" not in await answer.text()
-        assert "evil.example" not in answer.headers.get("Location", "")
-
-
-async def test_names_write_no_lines_into_the_log(web: Web, capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    forged = 'li\n2026-11-22T00:00:00 ERROR web: forged {"level": "error"}\r\n13800001234'
-    try:
-        for form in ("text", "json"):
-            set_up("web", form)
-            await web.client().post("/api/v1/login", json={"name": forged[:60], "password": forged})
-            await web.client().get("/recordings/%0aforged", headers={"User-Agent": "x forged"})
-            logging.getLogger("api").warning("said", extra={"facts": {"name": forged}})
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines
-    assert not [line for line in lines if line.startswith(("2026-11-22T00:00:00 ERROR", "13800001234"))]
-    assert "13800001234" not in "\n".join(lines)
-
-
 async def test_a_wrong_password_is_said_on_the_page(web: Web) -> None:
     client = web.client()
-    form = {"csrf": await _form_token(client), "name": "agent", "password": "wrong password"}
+    form = {"csrf": await login_form_token(client), "name": "agent", "password": "wrong password"}
     refused = await client.post("/login", data=form)
     assert refused.status == 401
     assert "用户名或密码不正确" in await refused.text()
@@ -393,16 +327,3 @@ async def test_logout_ends_the_session_everywhere(web: Web) -> None:
     out = await browser.post("/logout", data={"csrf": web.form_tokens["agent"]}, allow_redirects=False)
     assert (out.status, out.headers["Location"]) == (303, "/login")
     assert (await web.get("/api/v1/recordings")).status == 401
-
-
-async def test_who_asks_too_often_is_told_when_to_come_back(web: Web) -> None:
-    settings = replace(web.app[CONTEXT].settings, requests_per_minute=5)
-    token = (await web.bearer("agent"))["Authorization"]
-    async with _second(web, settings) as client:
-        answers = [await client.get("/api/v1/recordings", headers={"Authorization": token}) for _ in range(6)]
-        assert [each.status for each in answers] == [200] * 5 + [429]
-        assert int(answers[-1].headers["Retry-After"]) >= 1
-        assert (await client.get("/api/v1/recordings")).status == 401, "each address has a share of its own"
-        strangers = [await client.get("/login") for _ in range(6)]
-        assert strangers[-1].status == 429
-        assert (await client.get("/healthz")).status == 200
