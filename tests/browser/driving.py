@@ -59,10 +59,12 @@ def require_chromium() -> None:
 
 @dataclass(frozen=True)
 class House:
-    """A served and furnished house, and the secret of a link into it."""
+    """A served and furnished house, the secret of a link into it, a case and a batch."""
 
     web: Web
     share: str
+    hold: str
+    batch: str
 
 
 def examples(house: House) -> Mapping[str, Sequence[str]]:
@@ -86,6 +88,8 @@ def examples(house: House) -> Mapping[str, Sequence[str]]:
         "/orders/{number}/reveal": (f"/orders/{ORDER}/reveal",),
         "/ledger": ("/ledger", "/ledger?about=seen", "/ledger?subject=none"),
         "/admin/accounts/{name}": ("/admin/accounts/agent",),
+        "/keeping/holds/{id}": (f"/keeping/holds/{house.hold}",),
+        "/keeping/disposals/{id}": (f"/keeping/disposals/{house.batch}", "/keeping/disposals/single"),
         "/nightly/{night}": (f"/nightly/{house.web.archive.clock().astimezone(SHANGHAI):%Y-%m-%d}",),
     }
 
@@ -132,7 +136,7 @@ async def furnished(directory: Path) -> AsyncIterator[House]:
     await store.prepare()
     try:
         async with serving(Archive(database, store, utc_now), directory) as web:
-            yield House(web, await furnish(web, directory))
+            yield House(web, *await furnish(web, directory))
     finally:
         await store.close()
         await database.close()

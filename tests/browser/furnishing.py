@@ -1,5 +1,6 @@
 """What a house holds after some time: a night with a fault, a report, corrected text, long titles, many calls."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,17 +13,19 @@ from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
 from core.settings import Settings
 from reporting.daily import issue_daily
+from retention.batches import list_batch
+from service import pipeline, worker
 from service.night import run_night
 from tests.tampering import change_byte
-from tests.web import STARTED, Web, new_recording, order, tones
+from tests.web import ORDER, STARTED, Web, new_recording, order, tones
 
 LONG_TITLE = "反映示例区样本街道幸福家园小区三号楼前人行道破损多年无人修补，雨天积水严重影响老人和轮椅使用者出行的问题"
 CALLS = 12
 
 
-async def furnish(web: Web, directory: Path) -> str:
+async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
     """Through the functions that fill a real house; the recording without text is then damaged.  Returns the secret of
-    a link to a recording."""
+    a link to a recording, and the identifiers of a case that holds it and of a batch whose date has come."""
     settings = Settings(data_dir=directory)
     ensure_ledger_key(settings)
     until = STARTED + timedelta(days=740)
@@ -31,8 +34,18 @@ async def furnish(web: Web, directory: Path) -> str:
         began = STARTED - timedelta(hours=3, minutes=17 * number)
         names = {"agent_name": f"回访员{number % 3}号", "citizen_number": f"138000{number:05}"}
         await seal_recording(web.archive, new_recording(began, **names), audio, retain_until=until)
+    batch = await _batch(web, directory)
     async with web.archive.database.write() as session:
         session.add(order("GD20261117-2026-00000000000000031", title=LONG_TITLE, unit="示例区城市管理综合行政执法局"))
+        now = web.archive.clock()
+        for number, title, days in (
+            ("GD-DUE-1", "楼道灯不亮", 1),
+            ("GD-DUE-2", LONG_TITLE, 5),
+            ("GD-DUE-3", "井盖松动", 3),
+        ):
+            session.add(
+                order(number, title=title, created_at=now - timedelta(days=9), closed_at=now - timedelta(days=days))
+            )
     await correct_transcript(
         web.archive,
         web.seeded.full,
@@ -51,7 +64,9 @@ async def furnish(web: Web, directory: Path) -> str:
         await session.execute(waited.values(verified_at=STARTED))
     change_byte(next((directory / "store").rglob(f"{web.seeded.failed}/audio.flac/@*/data")))
     await run_night(web.archive, settings, now=web.archive.clock())
-    return await _share(web)
+    share, hold = await _share(web), await _hold(web)
+    await _handovers(web, settings)
+    return share, hold, batch
 
 
 async def _share(web: Web) -> str:
@@ -59,3 +74,38 @@ async def _share(web: Web) -> str:
     made = await web.post(f"/api/v1/recordings/{web.seeded.full}/shares", body, role="auditor")
     assert made.status == 201, await made.text()
     return str((await made.json())["address"]).rpartition("/")[2]
+
+
+async def _hold(web: Web) -> str:
+    body = {"name": "路灯投诉复核", "reason": "市级审计抽查，核对回访结论", "recordings": [str(web.seeded.full)]}
+    made = await web.post("/api/v1/holds", body, role="auditor")
+    assert made.status == 201, await made.text()
+    return str((await made.json())["id"])
+
+
+async def _batch(web: Web, directory: Path) -> str:
+    """Calls of long ago, listed for review; one of them is approved already."""
+    audio, began = tones(directory / "old.flac", seconds=1), web.archive.clock() - timedelta(days=900)
+    for number in range(3):
+        soon = web.archive.clock() + timedelta(seconds=1)
+        await seal_recording(web.archive, new_recording(began + timedelta(hours=number)), audio, retain_until=soon)
+    while (found := await list_batch(web.archive, Settings(data_dir=directory), now=web.archive.clock())) is None:
+        await asyncio.sleep(0.1)  # their date is less than two seconds away
+    disposals = await (await web.get(f"/api/v1/disposals?batch={found.id}", "auditor")).json()
+    body = {"recordings": [disposals["items"][0]["recording_id"]]}
+    approved = await web.post(f"/api/v1/disposals/batches/{found.id}/approve", body, role="auditor")
+    assert approved.status == 200, await approved.text()
+    return str(found.id)
+
+
+async def _handovers(web: Web, settings: Settings) -> None:
+    """One that is finished, and one that is being written."""
+
+    def none() -> SpeechEngine:
+        raise AssertionError("no speech engine is needed")
+
+    for scope in ({"kind": "order", "name": ORDER}, {"kind": "period", "from": "2026-11-01", "to": "2026-11-30"}):
+        asked = await web.post("/api/v1/exports", {"scope": scope, "purpose": "年度移交"}, role="auditor")
+        assert asked.status == 202, await asked.text()
+        if scope["kind"] == "order":
+            await worker.run(pipeline.Context(web.archive, settings, none), lambda: False, until_idle=True)

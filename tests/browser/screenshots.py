@@ -1,6 +1,6 @@
 """``make screenshots``: every page in both languages, on a telephone and a desk, light and dark, into docs/screenshots.
 
-The pictures are for looking at; README's few are copied by name (see ``KEPT``).
+The pictures are for looking at.  README's few (``KEPT``) show one screen and are the only ones in the repository.
 """
 
 import argparse
@@ -8,12 +8,21 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, FloatRect
 
 from tests.browser.driving import House, Sight, chromium, furnished, sights, visitor
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 WIDTHS = (390, 1440)
+# One screen of README's pictures: small files.
+SCREEN: FloatRect = {"x": 0, "y": 0, "width": 0, "height": 780}
+# Name of the picture beside README → page, language, theme, width.
+KEPT = {
+    "recording": ("recordings-id", "zh", "light", 1440),
+    "search": ("search-1", "zh", "light", 1440),
+    "status": ("status", "en", "dark", 1440),
+    "phone": ("recordings-id", "zh", "dark", 390),
+}
 
 
 async def shoot(
@@ -28,7 +37,10 @@ async def shoot(
         context = await visitor(browser, house.web, role, language=language, theme=theme, width=width)
         page = await context.new_page()
         for sight in those:
-            await page.goto(sight.path)
+            await page.goto(sight.path, wait_until="networkidle")
+            for name, shown in KEPT.items():
+                if shown == (sight.name, language, theme, width):
+                    await page.screenshot(path=TARGET / f"{name}.png", clip={**SCREEN, "width": width})
             await page.screenshot(path=target / f"{sight.name}-{language}-{theme}-{width}.png", full_page=True)
         await context.close()
 
