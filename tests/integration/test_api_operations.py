@@ -55,7 +55,7 @@ async def test_an_export_is_imported_row_by_row(web: Web) -> None:
     again = await (await _import(web, EXPORT.encode("utf-8-sig"), "export.csv")).json()
     assert (again["added"], again["unchanged"]) == (0, 1)
     assert (await web.get("/api/v1/work-orders/GD-9")).status == 200
-    queued = (await (await web.get("/api/v1/jobs?state=queued")).json())["items"]
+    queued = (await (await web.get("/api/v1/jobs?state=queued", "system")).json())["items"]
     assert [job["kind"] for job in queued] == ["relink"]
 
 
@@ -77,9 +77,9 @@ async def test_recordings_that_wait_for_an_order(web: Web) -> None:
 
 async def test_a_daily_report_is_queued_once(web: Web) -> None:
     assert (await web.post("/api/v1/reports/daily", {"day": "2026-11-20"}, role="auditor")).status == 403
-    assert (await web.post("/api/v1/reports/daily", {"day": "2099-01-01"})).status == 422
-    first = await web.post("/api/v1/reports/daily", {"day": "2026-11-20"})
-    again = await web.post("/api/v1/reports/daily", {"day": "2026-11-20"})
+    assert (await web.post("/api/v1/reports/daily", {"day": "2099-01-01"}, "supervisor")).status == 422
+    first = await web.post("/api/v1/reports/daily", {"day": "2026-11-20"}, "supervisor")
+    again = await web.post("/api/v1/reports/daily", {"day": "2026-11-20"}, "supervisor")
     assert (first.status, again.status) == (202, 202)
     assert await first.json() == await again.json()
     async with web.archive.database.read() as session:
@@ -113,14 +113,14 @@ async def test_reports_are_listed_and_opened(web: Web, tmp_path: Path) -> None:
 
 
 async def test_failed_jobs_are_seen_and_tried_again(web: Web) -> None:
-    (job,) = (await (await web.get("/api/v1/jobs?state=failed")).json())["items"]
+    (job,) = (await (await web.get("/api/v1/jobs?state=failed", "system")).json())["items"]
     assert (job["kind"], job["subject"]) == ("transcribe", str(web.seeded.failed))
     path = f"/api/v1/jobs/{job['id']}/retry"
     assert (await web.post(path, role="agent")).status == 403
     assert (await web.post(path, role="system")).status == 200
-    (queued,) = (await (await web.get("/api/v1/jobs?state=queued")).json())["items"]
+    (queued,) = (await (await web.get("/api/v1/jobs?state=queued", "system")).json())["items"]
     assert (queued["id"], queued["attempts"]) == (job["id"], 0)
-    assert (await (await web.get("/api/v1/jobs?state=failed")).json())["items"] == []
+    assert (await (await web.get("/api/v1/jobs?state=failed", "system")).json())["items"] == []
 
 
 async def test_calls_by_state(web: Web) -> None:

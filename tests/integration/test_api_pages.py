@@ -111,7 +111,7 @@ async def test_the_recording_page_says_what_matters(web: Web) -> None:
 
 
 async def test_forms_on_pages_do_what_they_say(web: Web) -> None:
-    browser, csrf = await web.browser("agent"), web.form_tokens["agent"]
+    browser, csrf = await web.browser("supervisor"), web.form_tokens["supervisor"]
     html = await (await browser.get(f"/recordings/{web.seeded.full}")).text()
     finding = re.search(r'action="(/findings/[^"]+)"', html)
     assert finding
