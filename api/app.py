@@ -16,9 +16,9 @@ import api.pages.nights
 import api.pages.orders
 import api.pages.recordings
 import api.pages.reports
-import api.pages.search
 import api.pages.reveal
 import api.pages.review
+import api.pages.search
 import api.pages.shared
 import api.pages.start
 import api.pages.status
@@ -44,6 +44,7 @@ import api.routes.search
 import api.routes.session
 import api.routes.shares
 import api.routes.timeline
+import api.routes.uploads
 import api.routes.work
 from api import assets, middleware
 from api.access.limits import RateLimit
@@ -67,6 +68,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.own.ENDPOINTS,
     *api.routes.reveal.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
+    *api.routes.uploads.ENDPOINTS,
     *api.routes.search.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
     *api.routes.review.ENDPOINTS,

@@ -18,7 +18,9 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """``query``, ``takes`` and ``answers`` are models; ``media`` names what is answered where no model does."""
+    """``query``, ``takes`` and ``answers`` are models; ``media`` names what is answered where no model does.
+
+    ``again`` is the status of the same answer where nothing new was done (0: there is no such case)."""
 
     method: str
     path: str
@@ -31,6 +33,7 @@ class Endpoint:
     answers: type[BaseModel] | None = None
     media: str = JSON
     status: int = 200
+    again: int = 0
 
 
 def read_query(request: web.Request, model: type[M]) -> M:

@@ -53,7 +53,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": endpoint.summary,
         "parameters": [*_path_parameters(endpoint.path), *_query_parameters(endpoint.query)],
         "responses": {
-            str(endpoint.status): {"description": "成功 / done", "content": {endpoint.media: _answer(endpoint)}},
+            **{
+                str(status): {"description": "成功 / done", "content": {endpoint.media: _answer(endpoint)}}
+                for status in (endpoint.status, endpoint.again)
+                if status
+            },
             "default": {
                 "description": "错误 / problem (RFC 9457)",
                 "content": {MEDIA_TYPE: {"schema": _reference(ProblemDocument)}},

@@ -35,6 +35,9 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "work.see": _TEAM,
     "recordings.see": _LISTENERS,
     "audio.hear": _LISTENERS,
+    # For machines: a token of somebody who answers for calls or for gateways.  What was refused lies in quarantine.
+    "recordings.upload": frozenset({SUPERVISOR, SYSTEM}),
+    "quarantine.see": frozenset({SUPERVISOR, AUDITOR, SYSTEM}),
     "transcripts.see": _LISTENERS,
     "recordings.search": _LISTENERS,
     "search.export": frozenset({SUPERVISOR, AUDITOR}),

@@ -19,6 +19,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
     403: ("没有权限或规则不允许", "Not permitted"),
     404: ("没有找到", "Not found"),
     405: ("不支持这种请求方式", "Method not allowed"),
+    408: ("上传中断，等待超时", "Request timeout"),
     409: ("与当前状态冲突", "Conflict with the present state"),
     413: ("上传的文件太大", "Upload too large"),
     415: ("不支持的内容类型", "Unsupported media type"),

@@ -221,6 +221,12 @@ POST /api/v1/policies
 POST /keeping/policies
 POST /status/jobs/{id}/retry
 
+[supervisor system]
+POST /api/v1/recordings
+
+[supervisor auditor system]
+GET /api/v1/quarantine
+
 [supervisor auditor]
 GET /api/v1/recordings/{id}/evidence
 GET /api/v1/recordings/{id}/shares

@@ -1,0 +1,41 @@
+"""What the API takes and answers about finished recordings that gateways deliver as files."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from api.intake.facts import FinishedCall
+from api.models import Model
+
+
+class UploadForm(Model):
+    """``file`` is a WAV, MP3, OGG or FLAC file, mono or stereo (agent left); ``metadata`` is JSON."""
+
+    metadata: FinishedCall
+    file: bytes = Field(json_schema_extra={"format": "binary"})
+
+
+class UploadAnswer(Model):
+    """``sha256`` is that of the file as it came; ``new`` unless the same call with the same bytes was here before."""
+
+    id: UUID
+    call_id: str
+    sha256: str
+    duration_ms: int
+    flags: list[str]
+    retain_until: datetime
+    new: bool
+
+
+class QuarantinedView(Model):
+    sha256: str
+    size: int
+    reason: str
+    at: datetime
+    by: str
+    call_id: str
+
+
+class QuarantineList(Model):
+    items: list[QuarantinedView]
