@@ -113,7 +113,6 @@ WHY: Mapping[str, str] = {
     "not answered": "市民没有明确回答是否解决",
     "unsolved": "市民说没有解决",
     "solved": "市民说已解决",
-    "findings": "系统建议的结论，还没有人决定",
     "text": "识别把握不足，还没有人核对",
     **LINK_REASONS,
 }
@@ -200,6 +199,8 @@ LEDGER: Mapping[str, str] = {
     "team added": "新增班组",
     "number assigned": "分机划归班组",
 }
+# What a row of the ledger is about, where that is no identifier.
+SUBJECTS: Mapping[str, str] = {"ledger": "审计日志", "login": "登录"}
 EXPORT_STATES: Mapping[str, str] = {
     "listed": "已列清单",
     "recorded": "已登记",

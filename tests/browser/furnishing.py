@@ -18,6 +18,7 @@ from service import pipeline, worker
 from service.night import run_night
 from tests.tampering import change_byte
 from tests.web import ORDER, STARTED, Web, new_recording, order, tones
+from transcription.engine import Transcriber
 
 LONG_TITLE = "反映示例区样本街道幸福家园小区三号楼前人行道破损多年无人修补，雨天积水严重影响老人和轮椅使用者出行的问题"
 CALLS = 12
@@ -86,11 +87,13 @@ async def _hold(web: Web) -> str:
 async def _batch(web: Web, directory: Path) -> str:
     """Calls of long ago, listed for review; one of them is approved already."""
     audio, began = tones(directory / "old.flac", seconds=1), web.archive.clock() - timedelta(days=900)
+    soon = web.archive.clock() + timedelta(seconds=1)
     for number in range(3):
-        soon = web.archive.clock() + timedelta(seconds=1)
         await seal_recording(web.archive, new_recording(began + timedelta(hours=number)), audio, retain_until=soon)
-    while (found := await list_batch(web.archive, Settings(data_dir=directory), now=web.archive.clock())) is None:
-        await asyncio.sleep(0.1)  # their date is less than two seconds away
+    # A lock ends with a whole second.
+    await asyncio.sleep(max(0.0, (soon + timedelta(seconds=1) - web.archive.clock()).total_seconds()))
+    found = await list_batch(web.archive, Settings(data_dir=directory), now=web.archive.clock())
+    assert found
     disposals = await (await web.get(f"/api/v1/disposals?batch={found.id}", "auditor")).json()
     body = {"recordings": [disposals["items"][0]["recording_id"]]}
     approved = await web.post(f"/api/v1/disposals/batches/{found.id}/approve", body, role="auditor")
@@ -101,7 +104,7 @@ async def _batch(web: Web, directory: Path) -> str:
 async def _handovers(web: Web, settings: Settings) -> None:
     """One that is finished, and one that is being written."""
 
-    def none() -> SpeechEngine:
+    def none() -> Transcriber:
         raise AssertionError("no speech engine is needed")
 
     for scope in ({"kind": "order", "name": ORDER}, {"kind": "period", "from": "2026-11-01", "to": "2026-11-30"}):
