@@ -20,8 +20,6 @@ SCREEN: FloatRect = {"x": 0, "y": 0, "width": 0, "height": 780}
 KEPT = {
     "recording": ("recordings-id", "zh", "light", 1440),
     "search": ("search-1", "zh", "light", 1440),
-    "status": ("status", "en", "dark", 1440),
-    "phone": ("recordings-id", "zh", "dark", 390),
 }
 
 
