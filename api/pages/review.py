@@ -157,10 +157,9 @@ async def do_comment(request: web.Request) -> web.Response:
 
 def milliseconds(text: str) -> int:
     """``1:02:03``, ``1:23`` or ``83.5`` as milliseconds; ``ValueError`` for anything else."""
-    seconds = 0.0
-    for part in text.strip().split(":"):
-        seconds = seconds * 60 + float(part)
-    if not 0 <= seconds < 86_400:
+    parts = [float(part) for part in text.strip().split(":")]
+    seconds = sum(part * 60.0**place for place, part in enumerate(reversed(parts)))
+    if not min(parts) >= 0 or not seconds < 86_400:
         raise ValueError("outside a day")
     return round(seconds * 1000)
 
