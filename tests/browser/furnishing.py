@@ -39,13 +39,13 @@ async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
     async with web.archive.database.write() as session:
         session.add(order("GD20261117-2026-00000000000000031", title=LONG_TITLE, unit="示例区城市管理综合行政执法局"))
         now = web.archive.clock()
-        for number, title, days in (
+        for due, title, days in (
             ("GD-DUE-1", "楼道灯不亮", 1),
             ("GD-DUE-2", LONG_TITLE, 5),
             ("GD-DUE-3", "井盖松动", 3),
         ):
             session.add(
-                order(number, title=title, created_at=now - timedelta(days=9), closed_at=now - timedelta(days=days))
+                order(due, title=title, created_at=now - timedelta(days=9), closed_at=now - timedelta(days=days))
             )
     await correct_transcript(
         web.archive,
@@ -87,8 +87,8 @@ async def _hold(web: Web) -> str:
 async def _batch(web: Web, directory: Path) -> str:
     """Calls of long ago, listed for review; one of them is approved already."""
     audio, began = tones(directory / "old.flac", seconds=1), web.archive.clock() - timedelta(days=900)
-    soon = web.archive.clock() + timedelta(seconds=1)
     for number in range(3):
+        soon = web.archive.clock() + timedelta(seconds=4)
         await seal_recording(web.archive, new_recording(began + timedelta(hours=number)), audio, retain_until=soon)
     # A lock ends with a whole second.
     await asyncio.sleep(max(0.0, (soon + timedelta(seconds=1) - web.archive.clock()).total_seconds()))

@@ -53,8 +53,9 @@ async def page(web: Web, path: str, role: str = "auditor") -> str:
 async def old_calls(web: Web, directory: Path, count: int) -> str:
     """Recordings whose date has come, listed for review; the address of their batch."""
     audio = tones(directory / "old.flac", seconds=1)
-    began, soon = web.archive.clock() - timedelta(days=900), web.archive.clock() + timedelta(seconds=1)
+    began = soon = web.archive.clock() - timedelta(days=900)
     for number in range(count):
+        soon = web.archive.clock() + timedelta(seconds=4)
         call = new_recording(began + timedelta(hours=number))
         await seal_recording(web.archive, call, audio, retain_until=soon)
     # A lock ends with a whole second.
