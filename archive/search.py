@@ -40,7 +40,7 @@ SENTENCES = 3
 MAX_TOKENS = 8
 # Rounds of shelves grow by this factor at most; with conditions that few recordings may meet they stay small, to end in
 # time.
-GROWTH, LARGEST_ROUND, LARGEST_WITH_CONDITIONS = 4, 4096, 64
+GROWTH, LARGEST_ROUND, LARGEST_WITH_CONDITIONS = 16, 4096, 64
 PATIENCE = 1.5
 
 
