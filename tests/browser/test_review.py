@@ -2,30 +2,25 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from archive.corrections import text_versions
-from archive.drafts import Draft, place_of
+from archive.drafts import place_of
 from archive.house import Archive
 from archive.seal import seal_recording
 from core.ledger import LedgerRow
-from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
+from tests.browser.driving import chromium, require_chromium
+from tests.browser.reviewing import REASON, Visitors, heard, now, open_review, path
 from tests.browser.test_walk import AXE, RUN, STANDARDS
 from tests.web import DIALOGUE, STARTED, Web, new_recording, serving
 
-REASON = "听录音核对"
-WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
-RECORDS = "() => JSON.stringify({...localStorage})"
-
-expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -36,58 +31,15 @@ async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
 
 
 @pytest.fixture
-async def browser(web: Web) -> AsyncIterator["Visitors"]:
+async def browser(web: Web) -> AsyncIterator[Visitors]:
     require_chromium()
     async with chromium() as launched:
         yield Visitors(web, launched)
 
 
-class Visitors:
-    """Windows of several people; whatever one writes on its console as an error fails the test."""
-
-    def __init__(self, web: Web, launched: Browser) -> None:
-        self.web, self.launched = web, launched
-
-    @asynccontextmanager
-    async def page(
-        self, role: str = "agent", *, allowed: tuple[str, ...] = (), theme: str = "light"
-    ) -> AsyncIterator[Page]:
-        context = await visitor(self.launched, self.web, role, theme=theme)
-        page = await context.new_page()
-        errors = listen(page)
-        yield page
-        await context.close()
-        assert [error for error in errors if not any(each in error for each in allowed)] == []
-
-
-def _path(web: Web, query: str = "") -> str:
-    return f"/recordings/{web.seeded.full}{query}"
-
-
-async def _open(page: Page, web: Web, query: str = "") -> None:
-    await page.goto(_path(web, query))
-    await expect(page.locator("#text-tools")).to_be_visible()
-
-
-async def _heard(page: Page, seconds: float) -> None:
-    """Wait until the sound has played beyond ``seconds``."""
-    await page.wait_for_function(f"() => document.getElementById('audio').currentTime > {seconds}", timeout=PATIENCE)
-
-
-async def _now(page: Page) -> float:
-    found: float = await page.evaluate("() => document.getElementById('audio').currentTime")
-    return found
-
-
-async def _draft(web: Web) -> dict[str, str]:
-    async with web.archive.database.read() as session:
-        row = await session.get(Draft, ("agent", web.seeded.full))
-        return row.texts if row else {}
-
-
 async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web)
+        await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         drawn = await page.evaluate(
             """() => [...document.querySelector('#wave > div').shadowRoot.querySelectorAll('.canvases canvas')]
@@ -96,17 +48,17 @@ async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Visit
         )
         assert drawn == 2
         await page.get_by_role("button", name="播放", exact=True).click()
-        await _heard(page, 0.5)
+        await heard(page, 0.5)
         assert await page.evaluate("() => document.getElementById('audio').error") is None
         await page.get_by_role("button", name="暂停").click()
 
 
 async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web)
+        await open_review(page, web)
         await page.locator("#turn-3 .w").click()
-        await _heard(page, DIALOGUE[3][1] / 1000)
-        assert await _now(page) < DIALOGUE[5][1] / 1000
+        await heard(page, DIALOGUE[3][1] / 1000)
+        assert await now(page) < DIALOGUE[5][1] / 1000
         await page.get_by_role("button", name="暂停").click()
         await expect(page.locator("#turn-3")).to_have_attribute("aria-current", "true")
         box = await page.locator("#wave").bounding_box()
@@ -118,7 +70,7 @@ async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Vis
 
 async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web)
+        await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         box = await page.locator("#wave").bounding_box()
         assert box
@@ -134,7 +86,7 @@ async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser
         wrapped = """() => { const audio = document.getElementById('audio'); const was = window.was ?? 0;
                              window.was = audio.currentTime; return was > audio.currentTime + 0.2 && was > 4.5; }"""
         await page.wait_for_function(wrapped, polling=20)
-        assert await _now(page) < 5.3
+        assert await now(page) < 5.3
         await page.get_by_label("用途", exact=True).fill("提交复核会")
         async with page.expect_download() as downloading:
             await page.get_by_role("button", name="下载片段（WAV）").click()
@@ -146,16 +98,16 @@ async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser
 
 async def test_listening_goes_on_where_it_stopped(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web, "?t=5")
+        await open_review(page, web, "?t=5")
         await page.get_by_role("button", name="播放", exact=True).click()
-        await _heard(page, 5.5)
+        await heard(page, 5.5)
         async with page.expect_response(lambda answer: answer.url.endswith("/place")):
             await page.get_by_role("button", name="暂停").click()
         async with web.archive.database.read() as session:
-            assert await place_of(session, "agent", web.seeded.full) == pytest.approx(await _now(page) * 1000, abs=50)
-        await _open(page, web)
+            assert await place_of(session, "agent", web.seeded.full) == pytest.approx(await now(page) * 1000, abs=50)
+        await open_review(page, web)
         await expect(page.locator("#resume")).to_contain_text("从这里继续")
-        assert await _now(page) >= 5
+        assert await now(page) >= 5
         await page.get_by_role("button", name="从头听").click()
         await page.wait_for_function("() => document.getElementById('audio').currentTime < 5")
 
@@ -178,143 +130,37 @@ async def test_silence_is_skipped_when_asked(web: Web, browser: Visitors, tmp_pa
                            (event) => window.places.push(event.target.currentTime)); }"""
         )
         await page.get_by_role("button", name="播放", exact=True).click()
-        await _heard(page, 22)
+        await heard(page, 22)
         places = await page.evaluate("() => window.places")
     assert not [place for place in places if 3.5 < place < 21]
 
 
-async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
-        await _open(page, web)
-        await page.get_by_role("button", name="更正文字").click()
-        await page.get_by_label("第 6 句的文字").fill("建议以后坏了早点派人来看看。")
-        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
-        assert await _draft(web) == {"5": "建议以后坏了早点派人来看看。"}
-        await page.get_by_label("更正理由").fill(REASON)
-        await page.get_by_role("button", name="保存为新版本").click()
-        await expect(page.get_by_text("第 2 版", exact=False).first).to_be_visible()
-        await expect(page.locator("#turn-5 p.bubble")).to_have_text("建议以后坏了早点派人来看看。")
-        await expect(page.locator("#turn-5 .tag-warn")).to_have_count(0)
-        await page.get_by_text("文字的 2 个版本").click()
-        await page.get_by_role("link", name="与上一版的差别").click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("第 2 版与上一版的差别")
-        await expect(page.locator("ins")).to_contain_text("派")
-        await expect(page.get_by_text(REASON)).to_be_visible()
-    found = await text_versions(web.archive, web.seeded.full)
-    assert [(version.author, version.reason) for version in found] == [
-        ("system", "first transcription"),
-        ("agent", REASON),
-    ]
-    assert found[1].replaces == found[0].sha256
-
-
-async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
-        await _open(page, web)
-        await page.get_by_role("button", name="更正文字").click()
-        await page.get_by_label("第 2 句的文字").fill("联网时写的")
-        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
-        await page.context.set_offline(True)
-        await page.get_by_label("第 4 句的文字").fill("断网时写的")
-        await expect(page.locator("#draft-state")).to_contain_text("草稿存在本机")
-        assert await _draft(web) == {"1": "联网时写的"}
-        # The browser is gone without a word; only its storage is left, as after a crash.
-        assert "断网时写的" in await page.evaluate(RECORDS)
-        crashed = page.context
-        await page.close(run_before_unload=False)
-        await crashed.set_offline(False)
-        again = await crashed.new_page()
-        await again.goto(_path(web))
-        await expect(again.get_by_label("第 4 句的文字")).to_have_value("断网时写的")
-        await expect(again.get_by_label("第 2 句的文字")).to_have_value("联网时写的")
-        await expect(again.locator("#draft-state")).to_have_text("草稿已保存")
-        assert await _draft(web) == {"1": "联网时写的", "3": "断网时写的"}
-        # Once the server has it, nothing of it stays on the computer.
-        assert await again.evaluate("() => localStorage.length") == 0
-
-
-async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
-        await _open(page, web)
-        await page.get_by_role("button", name="更正文字").click()
-        await page.context.set_offline(True)
-        await page.get_by_label("第 4 句的文字").fill("断网时写的")
-        await expect(page.locator("#draft-state")).to_contain_text("草稿存在本机")
-        await page.context.set_offline(False)
-        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
-        assert await _draft(web) == {"3": "断网时写的"}
-
-
-async def test_who_saves_second_sees_both_texts(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=("409",)) as page:
-        await _open(page, web)
-        await page.get_by_role("button", name="更正文字").click()
-        await page.get_by_label("第 2 句的文字").fill("我的第二句")
-        await page.get_by_label("第 4 句的文字").fill("我的第四句")
-        await page.get_by_label("更正理由").fill(REASON)
-        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
-        other = {"base_version": 1, "reason": "复查", "texts": {"1": "主管的第二句", "5": "主管的第六句"}}
-        path = f"/api/v1/recordings/{web.seeded.full}/versions"
-        assert (await web.post(path, other, "supervisor")).status == 201
-        await page.get_by_role("button", name="保存为新版本").click()
-        panel = page.get_by_role("region", name="有人先保存了新的一版")
-        await expect(panel).to_be_visible()
-        await expect(panel.get_by_role("group")).to_have_count(1)
-        await expect(panel.get_by_text("我的第二句")).to_be_visible()
-        await panel.get_by_label("主管的第二句").check()
-        await panel.get_by_role("button", name="按所选继续更正").click()
-        await expect(page.get_by_label("第 4 句的文字")).to_have_value("我的第四句")
-        await expect(page.get_by_label("第 2 句的文字")).to_have_value("主管的第二句")
-        await expect(page.get_by_label("更正理由")).to_have_value(REASON)
-        await page.get_by_role("button", name="保存为新版本").click()
-        await expect(page.locator("#turn-3 p.bubble")).to_have_text("我的第四句")
-    newest = (await text_versions(web.archive, web.seeded.full))[-1]
-    assert (newest.number, newest.author) == (3, "agent")
-    assert [newest.turns[place].text for place in (1, 3, 5)] == ["主管的第二句", "我的第四句", "主管的第六句"]
-
-
-async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
-        await _open(page, web)
-        await page.get_by_role("button", name="更正文字").click()
-        await page.get_by_text("全部替换").click()
-        await page.get_by_label("查找").fill("路灯")
-        await page.get_by_label("换成").fill("街灯")
-        await page.get_by_role("button", name="替换", exact=True).click()
-        await expect(page.locator("#replaced")).to_contain_text("换了 2 处。")
-        await expect(page.get_by_label("第 2 句的文字")).to_have_value("解决了，街灯第二天就修好了。")
-        await page.get_by_role("button", name="撤销替换").click()
-        await expect(page.get_by_label("第 2 句的文字")).to_have_value(DIALOGUE[1][3])
-        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
-        assert await _draft(web) == {}
-
-
 async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web, "?t=9")
+        await open_review(page, web, "?t=9")
         await page.get_by_label("备注内容").fill("市民语气平和")
         await expect(page.get_by_label("时间")).to_have_value("0:09")
         await page.get_by_role("button", name="留下备注").click()
         await page.get_by_role("link", name="市民语气平和").click()
-        await _heard(page, 9.1)
-        assert await _now(page) < 12
+        await heard(page, 9.1)
+        assert await now(page) < 12
 
 
 async def test_the_check_is_told_in_words(web: Web, browser: Visitors) -> None:
     async with browser.page("auditor") as page:
-        await page.goto(_path(web))
+        await page.goto(path(web))
         await page.get_by_role("button", name="立即核对是否被改动").click()
         await expect(page.locator("#checked")).to_contain_text("与封存时完全一致")
 
 
 async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Visitors) -> None:
     async with browser.page("auditor") as page:
-        await page.goto(_path(web))
+        await page.goto(path(web))
         await expect(page.locator("#audio")).to_have_count(0)
         await page.locator("#purpose").fill("季度抽查第三组")
         await page.get_by_role("button", name="开始调阅").click()
         await page.get_by_role("button", name="播放", exact=True).click()
-        await _heard(page, 0.3)
+        await heard(page, 0.3)
     async with web.archive.database.read() as session:
         leaves = await session.scalars(select(LedgerRow.leaf).where(LedgerRow.kind == "read"))
         told = [json.loads(leaf) for leaf in leaves]
@@ -324,11 +170,11 @@ async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Visi
 async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Visitors) -> None:
     """Listen, step through words and doubts, correct, save, comment: no mouse."""
     async with browser.page() as page:
-        await _open(page, web)
+        await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         press = page.keyboard.press
         await press("Space")
-        await _heard(page, 0.3)
+        await heard(page, 0.3)
         await press("Space")
         assert await page.evaluate("() => document.getElementById('audio').paused")
         await page.get_by_role("slider", name="播放位置").focus()
@@ -373,17 +219,17 @@ async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Visitors) -> 
 
 async def test_single_keys_can_be_switched_off(web: Web, browser: Visitors) -> None:
     async with browser.page() as page:
-        await _open(page, web)
+        await open_review(page, web)
         await page.keyboard.press("?")
         box = page.get_by_role("checkbox", name="使用单键快捷键")
         async with page.expect_response(lambda answer: answer.url.endswith("/me/review")):
             await box.press("Space")
         await page.keyboard.press("Escape")
-        await _open(page, web)
+        await open_review(page, web)
         await page.keyboard.press("?")
         await expect(page.locator("#keys")).to_be_hidden()
         await page.keyboard.press("]")
-        assert await _now(page) == 0
+        assert await now(page) == 0
         await page.get_by_role("button", name="键盘快捷键").press("Enter")
         await expect(page.locator("#keys")).to_be_visible()
         await expect(box).not_to_be_checked()
@@ -395,7 +241,7 @@ async def test_without_script_it_is_still_a_page(web: Web, browser: Visitors) ->
     token = (await web.bearer("agent"))["Authorization"].removeprefix("Bearer ")
     await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
     page = await context.new_page()
-    await page.goto(_path(web))
+    await page.goto(path(web))
     assert await page.locator("audio[controls]").count() == 1
     await page.get_by_label("时间").fill("0:03")
     await page.get_by_label("备注内容").fill("没有脚本")
@@ -409,7 +255,7 @@ async def test_without_script_it_is_still_a_page(web: Web, browser: Visitors) ->
 async def test_every_state_of_the_page_is_accessible(web: Web, browser: Visitors, theme: str) -> None:
     # The inline style is axe's own, where it looks into the waveform.
     async with browser.page(theme=theme, allowed=("409", "Applying inline style")) as page:
-        await _open(page, web)
+        await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         await page.locator("#main").focus()
         for key in ("n", "l", "e"):
@@ -424,7 +270,7 @@ async def test_every_state_of_the_page_is_accessible(web: Web, browser: Visitors
         await page.keyboard.press("Escape")
         other = {"base_version": 1, "reason": "复查", "texts": {"1": "主管的第二句"}}
         await web.post(f"/api/v1/recordings/{web.seeded.full}/versions", other, "supervisor")
-        await _open(page, web)
+        await open_review(page, web)
         await expect(page.get_by_role("region", name="有人先保存了新的一版")).to_be_visible()
         assert await _violations(page) == []
 
