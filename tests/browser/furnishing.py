@@ -102,13 +102,18 @@ async def _batch(web: Web, directory: Path) -> str:
 
 
 async def _handovers(web: Web, settings: Settings) -> None:
-    """One that is finished, and one that is being written."""
-
-    def none() -> Transcriber:
-        raise AssertionError("no speech engine is needed")
-
+    """One that is finished, and one that nobody has begun to write."""
     for scope in ({"kind": "order", "name": ORDER}, {"kind": "period", "from": "2026-11-01", "to": "2026-11-30"}):
         asked = await web.post("/api/v1/exports", {"scope": scope, "purpose": "年度移交"}, role="auditor")
         assert asked.status == 202, await asked.text()
         if scope["kind"] == "order":
-            await worker.run(pipeline.Context(web.archive, settings, none), lambda: False, until_idle=True)
+            await write_bags(web, settings)
+
+
+async def write_bags(web: Web, settings: Settings) -> None:
+    """What a worker process does, until nothing is left."""
+
+    def none() -> Transcriber:
+        raise AssertionError("no speech engine is needed")
+
+    await worker.run(pipeline.Context(web.archive, settings, none), lambda: False, until_idle=True)
