@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -64,7 +65,7 @@ async def _called(web: Web, directory: Path, number: str, days: float, **answers
     return made.id
 
 
-async def _work(web: Web, show: str = "all", role: str = "agent") -> dict[str, object]:
+async def _work(web: Web, show: str = "all", role: str = "agent") -> dict[str, Any]:
     answer = await web.get(f"/api/v1/work?show={show}", role)
     assert answer.status == 200, await answer.text()
     return dict(await answer.json())
@@ -126,7 +127,7 @@ async def test_findings_wait_until_somebody_decides(web: Web, tmp_path: Path) ->
     assert str(called) not in {item["recording"] for item in await _items(web, "findings")}
 
 
-async def _items(web: Web, show: str, role: str = "agent") -> list[dict[str, object]]:
+async def _items(web: Web, show: str, role: str = "agent") -> list[dict[str, Any]]:
     items = (await _work(web, show, role))["items"]
     assert isinstance(items, list)
     return items

@@ -1,0 +1,91 @@
+"""我的工作 in a real browser: one key to the next thing, by keyboard alone, by mouse, and with single keys off."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.driving import chromium, furnished, listen, require_chromium, visitor
+from tests.web import ORDER, Web
+
+pytestmark = pytest.mark.timeout(300)
+FOCUSED = "() => [...document.querySelectorAll('a[data-work]')].indexOf(document.activeElement)"
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[Web]:
+    require_chromium()
+    async with furnished(tmp_path) as served:
+        yield served.web
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    require_chromium()
+    async with chromium() as started:
+        yield started
+
+
+async def _press(page: Page, keys: str) -> list[int]:
+    """Which thing has the focus after each key; -1: none."""
+    places = []
+    for key in keys:
+        await page.keyboard.press(key)
+        places.append(int(await page.evaluate(FOCUSED)))
+    return places
+
+
+async def test_one_key_leads_to_the_next(web: Web, browser: Browser) -> None:
+    page = await (await visitor(browser, web, "agent")).new_page()
+    errors = listen(page)
+    await page.goto("/")
+    await page.wait_for_url("**/work")
+    await expect(page.locator(".work-keys")).to_be_visible()
+    count = await page.locator("a[data-work]").count()
+    assert count > 3
+    assert await _press(page, "njpk") == [0, 1, 0, 0]
+    assert (await _press(page, "n" * count))[-1] == count - 1
+    assert await _press(page, "k") == [count - 2]
+    there = await page.evaluate("() => document.activeElement.getAttribute('href')")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**{there}")
+    assert errors == []
+
+
+async def test_single_keys_stay_off(web: Web, browser: Browser) -> None:
+    page = await (await visitor(browser, web, "agent")).new_page()
+    await page.goto("/work")
+    async with page.expect_response("**/api/v1/me/review") as kept:
+        await page.get_by_label("使用单键快捷键").uncheck()
+    assert (await kept.value).status == 200
+    assert await _press(page, "nj") == [-1, -1]
+    await page.reload()
+    await expect(page.get_by_label("使用单键快捷键")).not_to_be_checked()
+    assert await _press(page, "nj") == [-1, -1]
+    await page.get_by_label("使用单键快捷键").check()
+    assert await _press(page, "n") == [0]
+
+
+async def test_tiles_narrow_the_list_by_mouse(web: Web, browser: Browser) -> None:
+    page = await (await visitor(browser, web, "agent")).new_page()
+    await page.goto("/work")
+    everything = await page.locator("a[data-work]").count()
+    await page.get_by_role("link", name="已逾期").click()
+    await page.wait_for_url("**/work?show=late")
+    late = await page.locator("a[data-work]").count()
+    assert 0 < late < everything
+    assert late == int(await page.locator('[aria-current="true"] strong').inner_text())
+    assert late == await page.locator("#work .tag-failed").count()
+    await page.get_by_role("link", name="打回访电话").first.click()
+    await expect(page.get_by_role("heading", name="经过")).to_be_visible()
+
+
+async def test_an_orders_text_opens_the_recording_at_its_second(web: Web, browser: Browser) -> None:
+    page = await (await visitor(browser, web, "agent")).new_page()
+    errors = listen(page)
+    await page.goto(f"/orders/{ORDER}")
+    await page.get_by_text("文字", exact=True).click()
+    await page.locator("details a.sentence", has_text="请问您对办理结果满意吗").click()
+    await page.wait_for_url(f"**/recordings/{web.seeded.full}?t=5.9#turn-2")
+    assert errors == []
