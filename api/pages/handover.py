@@ -17,7 +17,8 @@ from core.errors import HuiyinError
 
 
 async def show_handovers(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:
-    found, may_make = await exports.all_exports(request), signed_in(request).may("exports.make")
+    found = await exports.all_exports(request)
+    cases = await holds.all_holds(request) if signed_in(request).may("exports.make") else []
     return render(
         request,
         "handover.html",
@@ -26,7 +27,8 @@ async def show_handovers(request: web.Request, message: str = "", status: int = 
         typed=typed or {},
         exports=found,
         working=any(each.job in ("queued", "running") for each in found),
-        cases=await holds.all_holds(request) if may_make else [],
+        cases=cases,
+        case_names={str(case.id): case.name for case in cases},
     )
 
 

@@ -185,5 +185,9 @@ async def test_a_bag_from_asking_to_the_receipt(web: Web, settings: Settings, tm
     assert "示例区残联" in shown
     assert "提出处置已移交的录音" in shown
     assert "提出处置已移交的录音" not in await page(web, "/handover", "client")
+    _, case = await submit(web, "/keeping/holds", {"name": "甲案", "reason": "乙", "orders": ORDER})
+    asked = {"kind": "case", "case": case.rpartition("/")[2], "purpose": "案卷调取"}
+    assert (await submit(web, "/handover", asked))[0] == 303
+    assert "保全案件 甲案" in await page(web, "/handover")
     # Too young to go: nothing is proposed.
     assert await submit(web, f"{one}/purge", {}) == (303, f"/handover#{back.rpartition('#')[2]}")
