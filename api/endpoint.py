@@ -1,5 +1,6 @@
 """One route: where it is, which permission it needs, and what the OpenAPI document says about it."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -53,8 +54,11 @@ async def read_body(request: web.Request, model: type[M]) -> M:
     """The JSON body as a model; a ``Problem`` 415 or 422 says what is wrong."""
     if request.content_type != JSON:
         raise Problem(415, "expected application/json")
+    content = await request.read()
+    if b"\\u0000" in content and _has_nul(content):
+        raise Problem(422, "the text holds U+0000, which is no character of any language: leave it out")
     try:
-        return model.model_validate_json(await request.read())
+        return model.model_validate_json(content)
     except ValidationError as error:
         raise Problem(422, _first(error)) from None
 
@@ -62,6 +66,23 @@ async def read_body(request: web.Request, model: type[M]) -> M:
 def answer(model: BaseModel, status: int = 200) -> web.Response:
     """A model as a JSON answer."""
     return web.Response(status=status, text=model.model_dump_json(by_alias=True), content_type=JSON)
+
+
+def _has_nul(content: bytes) -> bool:
+    """Whether any text of a JSON document holds U+0000, which PostgreSQL cannot keep; False for what is no JSON."""
+    try:
+        waiting = [json.loads(content)]
+    except (ValueError, RecursionError):
+        return False
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\x00" in value:
+            return True
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+    return False
 
 
 def _first(error: ValidationError) -> str:

@@ -91,6 +91,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
     if not names_us(request):
         raise Problem(421, "this service has another name: see HUIYIN_PUBLIC_URL")
+    if "\x00" in request.path or "\x00" in request.query_string:
+        raise Problem(400, "the address holds U+0000, which is no character of any language: leave it out")
     if request.path.startswith("/static/"):
         return await handler(request)  # everybody's, and asked for often: nobody is looked up
     token, by_cookie = _token(request)

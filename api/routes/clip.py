@@ -15,13 +15,12 @@ from archive.clips import Clip
 from archive.retrieve import SealedFile, open_audio
 
 
-async def get_clip(request: web.Request) -> web.Response:
+async def get_clip(request: web.Request, recording_id: UUID) -> web.Response:
     """The span as a WAV file.  The ledger row names it and its purpose, and is written before anything is read."""
     asked = read_query(request, ClipQuery)
     if asked.end is not None and asked.end <= asked.start:
         raise Problem(400, "end: must lie after start")
     span = f"{asked.start:g}-{'' if asked.end is None else f'{asked.end:g}'} s"
-    recording_id = UUID(request.match_info["id"])
     await require_visible(request, recording_id)
     file = await open_audio(
         context(request).archive,

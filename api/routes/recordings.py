@@ -121,6 +121,10 @@ async def get_sound(request: web.Request) -> web.StreamResponse:
     return await get_audio(request, path_id(request))
 
 
+async def get_part(request: web.Request) -> web.Response:
+    return await get_clip(request, path_id(request))
+
+
 ENDPOINTS = (
     Endpoint(
         "GET",
@@ -160,7 +164,7 @@ ENDPOINTS = (
         "GET",
         "/api/v1/recordings/{id}/clip",
         "audio.hear",
-        get_clip,
+        get_part,
         "截取片段（先写台账） / a part of it as WAV; the ledger row is written first",
         query=ClipQuery,
         media="audio/wav",
