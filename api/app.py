@@ -50,6 +50,7 @@ from api import assets, middleware
 from api.access.limits import RateLimit
 from api.context import CONTEXT, Context
 from api.endpoint import Endpoint
+from api.etags import tag_answers
 from api.listening import Listenings
 from api.metrics import Metrics
 from api.openapi import document
@@ -114,7 +115,7 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
     """The application on an archive; nothing connects before the first request."""
     app = web.Application(
         client_max_size=LARGEST_UPLOAD,
-        middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit],
+        middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit, tag_answers],
     )
     app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
     app[CONTEXT] = Context(archive, settings, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))

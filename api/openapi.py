@@ -58,6 +58,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
                 for status in (endpoint.status, endpoint.again)
                 if status
             },
+            **({"304": {"description": "未变 / not modified"}} if endpoint.method == "GET" else {}),
             "default": {
                 "description": "错误 / problem (RFC 9457)",
                 "content": {MEDIA_TYPE: {"schema": _reference(ProblemDocument)}},

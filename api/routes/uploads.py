@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -64,8 +65,9 @@ def _directory(here: Context) -> "tempfile.TemporaryDirectory[str]":
     place = here.settings.data_dir / "uploads"
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in place.iterdir():
-        if time.time() - old.stat().st_mtime > LEFT_BEHIND_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # an upload beside this one has just ended
+            if time.time() - old.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
     free = shutil.disk_usage(place).free // MEGABYTE
     if free < here.settings.spool_min_free_mb:
         raise Unavailable("the disk is nearly full: uploads wait so that calls can be recorded", free_mb=free)

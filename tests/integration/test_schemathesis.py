@@ -53,7 +53,7 @@ class Judge:
             if answer.status_code not in TITLES or answer.status_code >= 500:
                 return f"answered {answer.status_code}, which is not documented"
             declared = operation["responses"]["default"]
-        if media not in declared["content"]:
+        if media not in declared.get("content", {"": {}}):
             return f"answered {media} with {answer.status_code}"
         schema = declared["content"][media].get("schema")
         if schema is None or not media.endswith("json"):
