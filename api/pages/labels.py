@@ -279,7 +279,6 @@ NIGHT_STEPS: Mapping[str, str] = {
     "locks": "核对锁定",
     "calls": "核对通话与录音",
     "disposals": "处置",
-    "disposed": "处置",
     "verified": "逐字节校验",
     "eligible": "到期清单",
     "exports": "清理移交副本",

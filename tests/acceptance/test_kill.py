@@ -20,6 +20,7 @@ from tests.acceptance.running import (
     until_signalled,
     until_well,
 )
+from workorders.orders import ANSWERS
 
 SPEED = 4.0
 
@@ -37,7 +38,7 @@ async def _call(settings: Settings, sip_call_id: str, speed: float = SPEED) -> C
 
 
 async def _all_is_well(settings: Settings, finished: Finished) -> None:
-    assert set(finished.answers) == {"connected", "contacted", "solved", "satisfied", "suggestion"}
+    assert set(finished.answers) == set(ANSWERS)
     directory = settings.spool_dir / str(finished.recording.id)
     async with asyncio.timeout(60):
         while directory.exists():  # noqa: ASYNC110 - another process removes it, once it is sealed

@@ -180,7 +180,7 @@ async def test_addresses_that_do_not_exist(archive: Archive, tmp_path: Path) -> 
         api = await client.get("/api/v1/nowhere")
         assert (api.status, api.content_type) == (404, "application/problem+json")
         method = await client.put("/api/v1/recordings")
-        assert (method.status, method.headers["Allow"]) == (405, "GET,HEAD")
+        assert (method.status, method.headers["Allow"]) == (405, "GET,HEAD,POST")
         for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/none.js"):
             assert (await client.get(path)).status == 404
         style = await client.get("/static/huiyin.css")

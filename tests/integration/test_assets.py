@@ -80,7 +80,7 @@ async def test_nothing_else_is_reached(client: Client, path: str) -> None:
     async with client.session.get(
         client.make_url("/").join(client.make_url("/")).human_repr().rstrip("/") + path
     ) as it:
-        assert it.status == 404
+        assert it.status == (400 if "%00" in path else 404)
 
 
 def test_the_version_is_that_of_the_contents() -> None:

@@ -1,6 +1,7 @@
 """A disposal leaves nothing but tombstones, in any table that there is or will be."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ SPOKEN = "我家的水管还在漏"
 PRIVATE = (SPOKEN, "13800000000", "测试市民", "回访员甲", "8001")
 # Words that a tombstone keeps: a new column of words in such a table must be blanked, or be named here.
 WORDS_THAT_STAY: Mapping[str, set[str]] = {
-    "calls": {"sip_call_id", "state", "work_order", "note"},
+    "calls": {"sip_call_id", "team", "state", "work_order", "note"},
     "recordings": {"sip_call_id", "team", "work_order", "flags", "text_state", "life"},
     "objects": {"kind", "key", "version_id", "sha256"},
     "findings": {"question", "answer", "rule", "standing", "by"},
@@ -120,12 +121,15 @@ async def furnish(house: House) -> Recording:
 
 async def dispose(house: House) -> None:
     house.clock.now = NOON + timedelta(days=800)
-    batch = await list_batch(house.archive, SETTINGS, now=house.clock.now)
+    settings = replace(SETTINGS, data_dir=house.directory)
+    # An export holds the recording, and our copies can be looked for.
+    settings.exports.mkdir()
+    batch = await list_batch(house.archive, settings, now=house.clock.now)
     assert batch
     async with house.archive.database.write() as session:
         await approve_batch(session, batch.id, by="anna", now=house.clock.now)
         await confirm_batch(session, batch.id, by="bo", now=house.clock.now)
-    done = await execute_confirmed(house.archive, SETTINGS, now=house.clock.now)
+    done = await execute_confirmed(house.archive, settings, now=house.clock.now)
     assert (len(done.disposed), done.refused) == (1, ())
 
 

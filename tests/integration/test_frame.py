@@ -45,11 +45,11 @@ def test_the_navigation_offers_what_exists_and_may_be_opened() -> None:
 
 
 def test_an_entry_takes_the_first_page_that_may_be_opened() -> None:
-    routes = {("GET", "/keeping"): "holds.decide", ("GET", "/holds"): "holds.see"}
-    ((only,),) = navigation(routes, "auditor", "/disposals/7")
+    routes = {("GET", "/keeping"): "holds.decide", ("GET", "/keeping/policies"): "policies.see"}
+    ((only,),) = navigation(routes, "auditor", "/keeping/disposals/7")
     assert (only.path, only.present) == ("/keeping", True)
     ((other,),) = navigation({**routes, ("GET", "/keeping"): "policies.set"}, "auditor", "/recordings")
-    assert (other.path, other.present) == ("/holds", False)
+    assert (other.path, other.present) == ("/keeping/policies", False)
 
 
 @pytest.mark.parametrize("role", ROLES)
