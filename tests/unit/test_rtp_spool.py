@@ -165,6 +165,8 @@ def test_what_lies_behind_damage_is_read(
     assert offsets[:before] == [20 * number for number in range(before)]
     # The record behind the damage may have lost its first octets with it.
     assert offsets[-after + 1 :] == [20 * number for number in range(before + 2, before + 1 + after)]
-    assert reader.damaged
+    # As many octets as are missing, behind the lengths of a record, leave its form whole: that cannot be seen.
+    if len(garbage) != missing or start < first + 4:
+        assert reader.damaged
     assert not reader.cut_short
     assert reader.unread == len(whole) - missing + len(garbage) - len(bytes(HEADER)) - record * len(offsets)
