@@ -92,6 +92,11 @@ class Accounts:
         return self.disposed and not self.key.startswith("certificates/")
 
     @property
+    def nameless(self) -> bool:
+        """Whether neither catalogue nor ledger tells of it."""
+        return self.known is None and self.said is None
+
+    @property
     def unsettled(self) -> bool:
         """Whether work under way may explain what differs: it is worth asking again."""
         return None in (self.version, self.known, self.said) or self.held_otherwise
@@ -139,7 +144,7 @@ def _absent(one: Accounts) -> Iterator[Fault]:
 
 
 def _named(one: Accounts) -> Iterator[Fault]:
-    if one.known is None and one.said is None:
+    if one.nameless:
         yield Fault(one.key, faults.EXTRA, "nothing", one.version_id)
     elif one.known is None:
         yield Fault(one.key, faults.NOT_IN_CATALOGUE, one.sha256, "nothing")
@@ -159,7 +164,7 @@ def _belongs(one: Accounts) -> Iterator[Fault]:
 
 
 def _locked(one: Accounts, version: Version) -> Iterator[Fault]:
-    if one.known is None and one.said is None:
+    if one.nameless:
         return
     due = _due(one)
     if version.lock_until is None:

@@ -29,8 +29,10 @@ T = TypeVar("T", Version, Known, Said)
 
 PAGE = 1000
 BATCH = 64
-# Objects that nothing names, or whose hold differs, wait for a second look: sealing or holding may be under way.
-SETTLE_SECONDS = 5.0
+# Objects that nothing names, or whose hold differs, are looked at again: sealing or holding may be under way.
+SETTLE_SECONDS = 15.0
+# Before each look, a part of that time; together all of it.
+LOOKS = (0.02, 0.04, 0.08, 0.16, 0.3, 0.4)
 MOST_WAITING = 10_000
 
 
@@ -107,8 +109,7 @@ class Survey:
             if again is None:
                 return []
             one = again
-            nameless = one.known is None and one.said is None
-            if (nameless or one.held_otherwise) and len(self._waiting) < MOST_WAITING:
+            if (one.nameless or one.held_otherwise) and len(self._waiting) < MOST_WAITING:
                 self._waiting.append(one)
                 return await self._queue(one)
         return [*compare(one), *await self._queue(one)]
@@ -138,11 +139,8 @@ class Survey:
 
     async def _second_look(self) -> AsyncIterator[Fault]:
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            await asyncio.sleep(self._settle)
-        for one in waiting:
-            again = await look_again(self._archive, self._index, one)
-            for fault in compare(again) if again else ():
+        for one in await settled(self._archive, self._index, waiting, self._settle, with_ledger=True):
+            for fault in compare(one):
                 yield fault
 
 
@@ -158,8 +156,7 @@ def match(
     found = []
     for identifier in sorted(there.keys() | shown.keys() | told.keys()):
         one = Accounts(key, identifier, there.get(identifier), shown.get(identifier), told.get(identifier))
-        nameless = one.known is None and one.said is None
-        if not (nameless and one.version and not one.version.marker and one.version.sha256 in hashes):
+        if not (one.nameless and one.version and not one.version.marker and one.version.sha256 in hashes):
             found.append(_with_ledger(one, index))
     return found
 
@@ -196,15 +193,26 @@ async def look_again(
     return _with_ledger(replace(one, version=version, known=row, said=said), index)
 
 
-async def settled(archive: Archive, index: SealedIndex, accounts: Sequence[Accounts], seconds: float) -> list[Accounts]:
-    """The same, those whose hold differs asked for once more after a while: a case may be holding or letting go."""
-    if not any(one.held_otherwise for one in accounts):
-        return list(accounts)
-    await asyncio.sleep(seconds)
-    again = [
-        await look_again(archive, index, one, with_ledger=False) if one.held_otherwise else one for one in accounts
-    ]
-    return [one for one in again if one is not None]
+async def settled(
+    archive: Archive, index: SealedIndex, accounts: Sequence[Accounts], seconds: float, *, with_ledger: bool = False
+) -> list[Accounts]:
+    """The same, those whose hold differs (``with_ledger``: or that nothing names) asked for again until all agree, for
+    ``seconds`` at most: sealing, holding or letting go may be under way, and a fault stays one at every look."""
+    found = list(accounts)
+    for part in LOOKS:
+        if not any(_unsure(one, with_ledger) for one in found):
+            break
+        await asyncio.sleep(seconds * part)
+        again = [
+            await look_again(archive, index, one, with_ledger=with_ledger) if _unsure(one, with_ledger) else one
+            for one in found
+        ]
+        found = [one for one in again if one is not None]
+    return found
+
+
+def _unsure(one: Accounts, with_ledger: bool) -> bool:
+    return one.held_otherwise or (with_ledger and one.nameless)
 
 
 async def _known(archive: Archive, one: Accounts) -> Known | None:
