@@ -14,6 +14,7 @@ from api.listening import Listenings
 from api.metrics import Metrics
 from archive.house import Archive
 from core.database import Database
+from core.sealed_secrets import SecretBox
 from core.settings import Settings
 
 
@@ -38,6 +39,11 @@ class Context:
         settings = self.settings
         lasts = Lasts(timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes))
         return Rules(lasts, settings.second_factor_roles)
+
+    @property
+    def secrets(self) -> SecretBox:
+        """What seals secrets in the database.  Read at each use: it is rare, and a restored key needs no new start."""
+        return SecretBox.open(self.settings.secret_key)
 
     def now(self) -> datetime:
         """This moment, aware, in UTC."""

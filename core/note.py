@@ -1,6 +1,6 @@
 """Signed tree heads: C2SP signed notes (c2sp.org/signed-note) that hold a checkpoint (c2sp.org/tlog-checkpoint).
 
-The only importer of ``cryptography``.  Signatures are Ed25519 (RFC 8032), note signature type 0x01.
+The only importer of the signatures of ``cryptography``.  They are Ed25519 (RFC 8032), note signature type 0x01.
 """
 
 import base64

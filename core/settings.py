@@ -133,6 +133,12 @@ class Settings:
     ledger_key_file: str = _setting(
         "", str, "File with the key that signs the ledger's heads; empty: `keys/ledger.key` in the data directory"
     )
+    secret_key_file: str = _setting(
+        "",
+        str,
+        "File with the key that seals secrets in the database, the same for all hosts; "
+        "empty: `keys/secrets.key` in the data directory",
+    )
     export_dir: str = _setting(
         "",
         str,
@@ -221,6 +227,11 @@ class Settings:
     def ledger_key(self) -> Path:
         """The file of the key that signs the ledger's heads."""
         return Path(self.ledger_key_file) if self.ledger_key_file else self.data_dir / "keys" / "ledger.key"
+
+    @property
+    def secret_key(self) -> Path:
+        """The file of the key that seals secrets in the database (`core.sealed_secrets`)."""
+        return Path(self.secret_key_file) if self.secret_key_file else self.data_dir / "keys" / "secrets.key"
 
     @property
     def exports(self) -> Path:

@@ -9,6 +9,7 @@ from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
 from core.errors import Unavailable
 from core.rebuilding import Rebuilding
+from core.sealed_secrets import SecretBox
 from core.settings import Settings
 from service.migrate import migrate
 from service.night import warn_of_expiry
@@ -19,10 +20,11 @@ log = logging.getLogger(__name__)
 
 
 async def make_ready(settings: Settings) -> None:
-    """Newest schema, signing key, proven store, first administrator.  A store that breaks a promise is ``Refused``;
+    """Newest schema, keys, proven store, first administrator.  A store that breaks a promise is ``Refused``;
     one that is away only warns, because calls can be recorded meanwhile."""
     await migrate(settings)
     ensure_ledger_key(settings)
+    SecretBox.ensure(settings.secret_key)
     async with open_archive(settings) as archive:
         try:
             await _ask_store(archive)
