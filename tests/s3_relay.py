@@ -63,6 +63,9 @@ class Relay:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # One packet for each answer: a second one would wait 40 ms for the acknowledgement of the first.
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length", "0"))
