@@ -186,3 +186,30 @@ def header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!%*_+`'~.-]+", text):
         raise ValueError("expected a SIP header name such as X-Work-Order")
     return text
+
+
+# What a part of a file's name may be; the rest of a pattern stands for itself.
+_NAME_PARTS = {
+    "date": r"\d{4}-?\d{2}-?\d{2}",
+    "time": r"\d{2}[-.:]?\d{2}[-.:]?\d{2}",
+    "call_id": r"[\x21-\x7e]{1,255}?",
+    "agent": r"\+?[0-9A-Za-z.@-]{0,64}?",
+    "citizen": r"\+?[0-9*#]{0,32}?",
+    "order": r"[^_\x00-\x1f]{0,64}?",
+    "any": r".*?",
+}
+
+
+def name_pattern(text: str) -> re.Pattern[str] | None:
+    """``{date}-{time}_{call_id}`` → what a file's name without its suffix must match; a part stands there once."""
+    if not text:
+        return None
+    pieces = re.split(r"\{(\w+)\}", text)
+    named = pieces[1::2]
+    if {"date", "time", "call_id"} - set(named) or set(named) - set(_NAME_PARTS) or len(set(named)) < len(named):
+        raise ValueError(
+            f"expected {{date}}, {{time}} and {{call_id}}, and perhaps {{agent}}, {{citizen}}, {{order}}, {{any}}, each once"
+        )
+    literals = [re.escape(piece) for piece in pieces[0::2]]
+    parts = [f"(?P<{name}>{_NAME_PARTS[name]})" for name in named]
+    return re.compile("".join(f"{literal}{part}" for literal, part in zip(literals, [*parts, ""], strict=True)))

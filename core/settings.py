@@ -158,6 +158,30 @@ class Settings:
     upload_stall: timedelta = _setting(
         "30", read.seconds(1, 600), "Seconds without any octet after which an upload is given up"
     )
+    watch_dir: Path | None = _setting(
+        "",
+        read.file_name,
+        "Directory in which gateways leave finished sound files, which `huiyin intake` takes in; empty: none",
+    )
+    watch_names: re.Pattern[str] | None = _setting(
+        "{date}-{time}_{call_id}_{agent}_{citizen}",
+        read.name_pattern,
+        "What the names of those files say, where no side file does; empty: each needs a side file",
+    )
+    watch_settle: timedelta = _setting(
+        "5", read.seconds(1, 3600), "Seconds that such a file must have stood still before it is taken"
+    )
+    watch_keep_days: int = _setting(
+        "7",
+        read.whole_number(0, 366),
+        "Days that a taken file stays in `done` of that directory; 0: it is removed as soon as it is sealed",
+    )
+    quarantine_dir: str = _setting(
+        "",
+        str,
+        "Directory of files that could not be taken in, shared by web and intake; "
+        "empty: `quarantine` in the data directory",
+    )
     ledger_name: str = _setting(
         "huiyin.localhost/ledger", read.ledger_name, "Name of the ledger in its signed heads, unique to this house"
     )
@@ -179,6 +203,12 @@ class Settings:
     )
     callback_window_days: int = _setting(
         "90", read.whole_number(1, 366), "Days after which what nobody acted on leaves 我的工作; it stays in the lists"
+    )
+    doubtful_text: int = _setting(
+        "80", read.whole_number(0, 100), "Percent of confidence below which a text waits in 我的工作 to be checked"
+    )
+    doubtful_word: int = _setting(
+        "60", read.whole_number(0, 100), "Percent of confidence below which a word is marked as doubtful"
     )
     order_columns: Path | None = _setting(
         "", read.optional_path, "TOML file that maps other column headers of the 12345 export; empty: the standard ones"
@@ -237,6 +267,11 @@ class Settings:
     def exports(self) -> Path:
         """Where bags that were asked for through the API are written."""
         return (Path(self.export_dir) if self.export_dir else self.data_dir / "exports").absolute()
+
+    @property
+    def quarantine(self) -> Path:
+        """Where files lie that could not be taken in."""
+        return Path(self.quarantine_dir) if self.quarantine_dir else self.data_dir / "quarantine"
 
     @property
     def spool_dir(self) -> Path:
