@@ -19,7 +19,8 @@ from api.reading import cursor_of, parse_cursor
 from api.scope import sees_everything, visible
 from api.shaping import recording_summary
 from archive.catalogue import DISPOSED, Recording
-from archive.search import MOST, Found, FoundCall, Wanted, search
+from archive.search import MOST, Found, FoundCall, search
+from archive.search_wanted import Wanted
 from workorders.orders import SATISFIED, SOLVED, Finding, Link, WorkOrder
 from workorders.queries import day_bounds
 

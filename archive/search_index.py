@@ -3,10 +3,10 @@
 A row's **place** is its call's beginning in milliseconds, then 21 bits of its identifier: a number, the larger the
 newer.  A **shelf** is a stretch of 2**26 milliseconds (18.6 hours) of places.
 
-On PostgreSQL a key stands for one or two neighbouring characters *on one shelf*, and a GIN index holds the keys: what
-was said most often is looked up shelf by shelf, newest first, and the rest of two years is never touched; what was said
-once is looked up on every shelf, which costs microseconds each.  On SQLite the same characters, without shelves, are
-words of an FTS5 table, which reads its lists from their newest end by itself.
+On PostgreSQL a GIN index holds keys of two kinds.  One stands for one or two neighbouring characters *on one shelf*:
+what was said often is looked up shelf by shelf, newest first, and the rest of two years is never touched.  The other
+stands for up to three characters *anywhere*: what was said seldom is looked up once, and gives little to sort.  On
+SQLite one and two characters are words of an FTS5 table, which reads its lists from their newest end by itself.
 
 Telephone and identity numbers are masked before they are indexed: what pages hide cannot be asked for digit by digit.
 
@@ -51,12 +51,17 @@ ON_POSTGRES = (
     "keys bigint[] NOT NULL)",
     # Keys are hashes, which nothing compresses and nobody reads here: out of the way of the text.
     f"ALTER TABLE {TABLE} ALTER COLUMN keys SET STORAGE EXTERNAL",
-    f"CREATE INDEX ix_{TABLE}_keys ON {TABLE} USING gin (keys)",
+    # Without a list of what is pending, which each of a search's hundred lookups would read from end to end.
+    f"CREATE INDEX ix_{TABLE}_keys ON {TABLE} USING gin (keys) WITH (fastupdate = off)",
 )
 ID_BITS = 21
 SHELF_BITS = 26 + ID_BITS
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+# No call is so old that this could be its shelf.
+ANYWHERE = 0
+# Neighbouring characters that a key on a shelf, and one for anywhere, may stand for.
+ON_SHELF, AT_MOST = 2, 3
 
 
 def place_of(started_at: datetime, recording_id: UUID | None = None) -> int:
@@ -70,9 +75,9 @@ def moment_of(place: int) -> datetime:
     return EPOCH + (place >> ID_BITS) * MILLISECOND
 
 
-def tokens_of(line: str) -> set[str]:
+def tokens_of(line: str, longest: int = AT_MOST) -> set[str]:
     """The characters of a folded line, alone and with their right neighbours."""
-    return {*line, *(line[at : at + 2] for at in range(len(line) - 1))}
+    return {line[at : at + length] for length in range(1, longest + 1) for at in range(len(line) - length + 1)}
 
 
 @lru_cache(maxsize=1 << 17)
@@ -86,10 +91,27 @@ def keys_on(shelves: npt.NDArray[np.int64], token: str) -> npt.NDArray[np.int64]
     return shelves + (hash_of(token) << 32)
 
 
-def row_keys(place: int, tokens: Iterable[str]) -> list[int]:
-    """The keys of one row."""
-    shelf = place >> SHELF_BITS
-    return list({(hash_of(token) << 32) + shelf for token in tokens})
+def key_anywhere(token: str) -> int:
+    """The key of a token wherever it stands."""
+    return (hash_of(token) << 32) + ANYWHERE
+
+
+def row_keys(place: int, tokens: Iterable[str]) -> npt.NDArray[np.int64]:
+    """The keys of one row, in order."""
+    return keys_from(place, *hashes_of(tokens))
+
+
+def hashes_of(tokens: Iterable[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The upper halves of the keys of what stands on shelves, and of the rest."""
+    short, long = list[int](), list[int]()
+    for token in tokens:
+        (short if len(token) <= ON_SHELF else long).append(hash_of(token) << 32)
+    return np.array(short, dtype=np.int64), np.array(long, dtype=np.int64)
+
+
+def keys_from(place: int, short: npt.NDArray[np.int64], long: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The keys of a row at this place, of what ``hashes_of`` gives."""
+    return np.unique(np.concatenate((short + (place >> SHELF_BITS), short + ANYWHERE, long + ANYWHERE)))
 
 
 def word_of(token: str) -> str:
@@ -134,9 +156,10 @@ def text_of(turns: Iterable[TurnRow]) -> str:
 
 async def _insert(session: AsyncSession, rows: Sequence[tuple[int, UUID, str]]) -> None:
     plain: list[dict[str, Any]] = [{"place": at, "recording_id": whose, "text": said} for at, whose, said in rows]
-    tokens = [(at, set[str]().union(*map(tokens_of, said.split("\n")))) for at, _, said in rows]
+    longest = ON_SHELF if is_sqlite(session) else AT_MOST
+    tokens = [(at, set[str]().union(*(tokens_of(line, longest) for line in said.split("\n")))) for at, _, said in rows]
     if not is_sqlite(session):
-        keyed = [{**row, "keys": row_keys(at, each)} for row, (at, each) in zip(plain, tokens, strict=True)]
+        keyed = [{**row, "keys": row_keys(at, each).tolist()} for row, (at, each) in zip(plain, tokens, strict=True)]
         await session.execute(SPOKEN.insert(), keyed)
         return
     await session.execute(SPOKEN.insert(), plain)

@@ -21,8 +21,9 @@ from sqlalchemy import select, text
 
 from archive.catalogue import Recording, TurnRow
 from archive.folding import folded_text
-from archive.search import Found, Wanted, search
+from archive.search import Found, search
 from archive.search_index import TABLE, index_turns, remove_turns
+from archive.search_wanted import Wanted
 from benchmarks import archive_rows, search_rows
 from benchmarks.archive_rows import Catalogue
 from benchmarks.search_talk import TURNS, Talk

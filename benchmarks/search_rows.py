@@ -3,23 +3,38 @@
 import asyncio
 import io
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 import asyncpg
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from archive.catalogue import Recording
 from archive.folding import folded_text
-from archive.search_index import ON_POSTGRES, TABLE, WORDS, place_of, row_keys, tokens_of, word_of
+from archive.search_index import (
+    ON_POSTGRES,
+    ON_SHELF,
+    TABLE,
+    WORDS,
+    hashes_of,
+    keys_from,
+    place_of,
+    tokens_of,
+    word_of,
+)
 from benchmarks.search_talk import TURNS, Talk
 from core.database import Database
 
 CHUNK = 2_000
+BIGINT_OID = 20
+SPOKEN_COLUMNS = ("place", "recording_id", "text", "keys")
 COLUMNS = (
     *("id", "recording_id", "version", "ordinal", "party", "start_ms", "end_ms", "text", "confidence", "overlaps"),
     "words",
@@ -29,30 +44,44 @@ Call = tuple[UUID, datetime]
 
 @dataclass(frozen=True)
 class Prepared:
-    """One call as it is stored: its turns, its folded text, and what it is found under."""
+    """One call as it is stored: its turns, each folded line with its tokens, and where it stands."""
 
     number: int
     identifier: UUID
     place: int
     turns: Sequence[str]
-    folded: str
-    tokens: frozenset[str]
+    lines: Sequence["_Line"]
+
+    @property
+    def folded(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A folded line.  Half of what is said is said in every call, so that most lines are made but once."""
+
+    text: str
+
+    @cached_property
+    def short_tokens(self) -> frozenset[str]:
+        return frozenset(tokens_of(self.text, ON_SHELF))
+
+    @cached_property
+    def hashes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        return hashes_of(tokens_of(self.text))
 
 
 def prepared(calls: Sequence[Call], talk: Talk, first: int) -> Iterator[Prepared]:
     """The words of calls that are numbered from ``first``."""
     for number, (identifier, began) in enumerate(calls, first):
         turns = talk.call(number)
-        lines = [_line(turn) for turn in turns]
-        folded, tokens = "\n".join(line for line, _ in lines), frozenset[str]().union(*(each for _, each in lines))
-        yield Prepared(number, identifier, place_of(began, identifier), turns, folded, tokens)
+        yield Prepared(number, identifier, place_of(began, identifier), turns, [_line(turn) for turn in turns])
 
 
 @lru_cache(maxsize=1 << 16)
-def _line(turn: str) -> tuple[str, frozenset[str]]:
-    """Half of what is said is said in every call."""
-    folded = folded_text(turn)
-    return folded, frozenset(tokens_of(folded))
+def _line(turn: str) -> _Line:
+    return _Line(folded_text(turn))
 
 
 async def calls_of(url: str) -> list[Call]:
@@ -88,10 +117,10 @@ async def _into_postgres(url: str, calls: Sequence[Call], talk: Talk) -> None:
         await one.execute("SET maintenance_work_mem = '1500MB'")
         await one.execute(f"DROP INDEX ix_{TABLE}_keys")
         for chunk in _chunks(calls, talk):
-            turns, spoken = _turn_lines(chunk), _spoken_lines(chunk)
+            turns, spoken = _turn_lines(chunk), _spoken_rows(chunk)
             await asyncio.gather(
                 one.copy_to_table("turns", source=turns, columns=COLUMNS),
-                other.copy_to_table(TABLE, source=spoken, columns=("place", "recording_id", "text", "keys")),
+                other.copy_to_table(TABLE, source=spoken, columns=SPOKEN_COLUMNS, format="binary"),
             )
         print(f"postgres: {len(calls) * TURNS:,} turns copied; building the index", flush=True)
         await one.execute(ON_POSTGRES[-1])
@@ -114,13 +143,22 @@ def _turn_lines(chunk: Sequence[Prepared]) -> io.BytesIO:
     return io.BytesIO("".join(lines).encode())
 
 
-def _spoken_lines(chunk: Sequence[Prepared]) -> io.BytesIO:
-    lines = []
+def _spoken_rows(chunk: Sequence[Prepared]) -> io.BytesIO:
+    """COPY's binary form: arrays of a thousand keys are copied as they lie in memory."""
+    parts = [b"PGCOPY\n\xff\r\n\0", struct.pack("!ii", 0, 0)]
     for call in chunk:
-        keys = ",".join(map(str, row_keys(call.place, call.tokens)))
-        folded = call.folded.replace("\n", "\\n")
-        lines.append(f"{call.place}\t{call.identifier}\t{folded}\t{{{keys}}}\n")
-    return io.BytesIO("".join(lines).encode())
+        text, keys = call.folded.encode(), _keys(call)
+        elements = np.empty(len(keys), dtype=[("size", ">i4"), ("key", ">i8")])
+        elements["size"], elements["key"] = 8, keys
+        array = struct.pack("!iiIii", 1, 0, BIGINT_OID, len(keys), 1) + elements.tobytes()
+        parts += [struct.pack("!hiqi", 4, 8, call.place, 16), call.identifier.bytes]
+        parts += [struct.pack("!i", len(text)), text, struct.pack("!i", len(array)), array]
+    return io.BytesIO(b"".join([*parts, struct.pack("!h", -1)]))
+
+
+def _keys(call: Prepared) -> npt.NDArray[np.int64]:
+    hashes = [line.hashes for line in call.lines]
+    return keys_from(call.place, *(np.concatenate(each) for each in zip(*hashes, strict=True)))
 
 
 def _into_sqlite(url: str, calls: Sequence[Call], talk: Talk) -> None:
@@ -141,9 +179,13 @@ def _into_sqlite(url: str, calls: Sequence[Call], talk: Talk) -> None:
             )
             connection.executemany(
                 f"INSERT INTO {WORDS} (rowid, words) VALUES (?, ?)",  # noqa: S608
-                [(call.place, " ".join(map(word_of, call.tokens))) for call in chunk],
+                [(call.place, " ".join(map(word_of, _short_tokens(call)))) for call in chunk],
             )
     connection.close()
+
+
+def _short_tokens(call: Prepared) -> frozenset[str]:
+    return frozenset[str]().union(*(line.short_tokens for line in call.lines))
 
 
 def _turn_rows(call: Prepared) -> Iterator[tuple[object, ...]]:

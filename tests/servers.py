@@ -86,7 +86,7 @@ class Seaweed:
 
 
 @contextmanager
-def start_postgres() -> Iterator[Postgres]:
+def start_postgres(shared_buffers: str = "64MB") -> Iterator[Postgres]:
     """A fresh PostgreSQL from the newest binaries on this machine, without fsync; ``Missing`` when there are none."""
     programs = _postgres_programs()
     directory = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
@@ -103,7 +103,7 @@ def start_postgres() -> Iterator[Postgres]:
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
-        "shared_buffers": "64MB",
+        "shared_buffers": shared_buffers,
         "max_connections": 100,
     }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

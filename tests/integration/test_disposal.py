@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject, TurnRow
-from archive.search import Wanted, search
+from archive.search import search
+from archive.search_wanted import Wanted
 from archive.store import Version
 from core.database import Database
 from core.errors import Conflict, NotFound, Refused

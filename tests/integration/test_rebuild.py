@@ -18,8 +18,9 @@ from archive.catalogue import SIGNALLED, Call, Recording
 from archive.heads import sign_head
 from archive.house import Archive
 from archive.seal import NewTurn, seal_object, seal_recording, seal_transcript
-from archive.search import Wanted, search
+from archive.search import search
 from archive.search_index import TABLE, WORDS, indexed
+from archive.search_wanted import Wanted
 from archive.store import ObjectStore
 from core import ledger
 from core.clock import utc_now

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import SEALED, SIGNALLED, TEXT_DONE, Call, Recording, StoredObject, TurnRow
 from archive.house import Archive
 from archive.seal import NewRecording, hash_file, lengthen, seal_object, seal_recording, seal_transcript
-from archive.search import Wanted, search
+from archive.search import search
 from archive.search_index import indexed
+from archive.search_wanted import Wanted
 from archive.store import ObjectStore, Version
 from core import jobs, ledger
 from core.clock import utc_now

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, func, inspect, select, text, update
 
 from archive.catalogue import Recording, TurnRow
 from archive.folding import fold
-from archive.search import MOST, Found, Wanted, search
+from archive.search import MOST, Found, search
 from archive.search_index import TABLE, create_index, drop_index, index_turns, indexed, remove_turns
+from archive.search_wanted import Wanted
 from core.database import Database
 from core.ids import new_id
 from core.logging import mask_numbers

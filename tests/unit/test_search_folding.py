@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.folding import MAX_TERMS, find_marks, fold, folded_text, query_terms
-from archive.search import MAX_TOKENS, narrowing_tokens
-from archive.search_index import keys_on, moment_of, place_of, row_keys, tokens_of, word_of
+from archive.search_index import (
+    AT_MOST,
+    ON_SHELF,
+    key_anywhere,
+    keys_on,
+    moment_of,
+    place_of,
+    row_keys,
+    tokens_of,
+    word_of,
+)
+from archive.search_wanted import MAX_TOKENS, narrowing_tokens
 from core.ids import new_id
 
 
@@ -43,18 +53,25 @@ def test_what_is_looked_up_for_a_part_is_kept_for_the_whole(text: str, data: st.
     folded = folded_text(text)
     start = data.draw(st.integers(0, len(folded)))
     part = folded[start : data.draw(st.integers(start, len(folded)))]
-    looked_up = narrowing_tokens([part] if part else [])
-    assert set(looked_up) <= tokens_of(folded)
-    assert len(looked_up) <= MAX_TOKENS
-    assert bool(looked_up) == bool(part)
+    for longest in (ON_SHELF, AT_MOST):
+        looked_up = narrowing_tokens([part] if part else [], longest)
+        assert set(looked_up) <= tokens_of(folded, longest)
+        assert len(looked_up) <= MAX_TOKENS
+        assert bool(looked_up) == bool(part)
 
 
-@given(st.integers(0, 2**40), st.text(min_size=1, max_size=2))
+def test_what_is_looked_up_covers_a_term_from_end_to_end() -> None:
+    assert narrowing_tokens(["路灯不亮了", "满", "满意"], 2) == ["路灯", "不亮", "亮了", "满", "满意", "灯不"]
+    assert narrowing_tokens(["路灯不亮了", "满", "满意"], 3) == ["路灯不", "不亮了", "满", "满意", "灯不亮"]
+
+
+@given(st.integers(2**26, 2**40), st.text(max_size=4))
 def test_a_key_is_looked_up_as_it_was_written(milliseconds: int, text: str) -> None:
     tokens = sorted(tokens_of(folded_text(text)))
     place = milliseconds << 21
     shelves = np.array([place >> 47], dtype=np.int64)
-    assert set(row_keys(place, tokens)) == {int(keys_on(shelves, token)[0]) for token in tokens}
+    on_shelf = {int(keys_on(shelves, token)[0]) for token in tokens if len(token) <= ON_SHELF}
+    assert row_keys(place, tokens).tolist() == sorted(on_shelf | {key_anywhere(token) for token in tokens})
 
 
 def test_places_are_in_the_order_of_time() -> None:
