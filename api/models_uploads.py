@@ -29,6 +29,9 @@ class UploadAnswer(Model):
 
 
 class QuarantinedView(Model):
+    """``name`` is what it is called in quarantine; ``call_id`` is empty where that could not be read."""
+
+    name: str
     sha256: str
     size: int
     reason: str

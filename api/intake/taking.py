@@ -1,7 +1,6 @@
 """A finished sound file becomes a sealed recording; once, however often it comes."""
 
 import asyncio
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,7 +47,8 @@ class Taken:
 async def take_in(archive: Archive, settings: Settings, call: FinishedCall, file: Path, *, by: str) -> Taken:
     """Seal a file; ``Conflict`` when the call is here with other bytes, ``Unusable`` when it cannot be decoded.
 
-    The file is moved away into quarantine in that case, else left where it is."""
+    The file is moved away into quarantine in that case, else left where it is: in a directory of its own (`incoming`),
+    in which the decoded sound is made."""
     sha256, size = await asyncio.to_thread(hash_file, file)
     line = f"intake-{call.recording_id.int % LINES}"
     async with alone(archive.database, line, waiting=lambda: None):
@@ -56,14 +56,12 @@ async def take_in(archive: Archive, settings: Settings, call: FinishedCall, file
         if there is None:
             if call.started_at > archive.clock() + AHEAD:
                 raise await _refused(archive, settings, call, file, sha256, size, by, "started_at lies in the future")
-            with tempfile.TemporaryDirectory(prefix="intake-", dir=settings.data_dir) as directory:
-                audio = Path(directory) / "audio.flac"
-                longest = timedelta(hours=settings.upload_max_hours)
-                try:
-                    found = await asyncio.to_thread(decode_finished, file, audio, longest=longest)
-                except ValueError as error:
-                    raise await _refused(archive, settings, call, file, sha256, size, by, str(error)) from None
-                recording = await _seal(archive, settings, _described(call, found, sha256, size, by), audio)
+            audio, longest = file.with_name("audio.flac"), timedelta(hours=settings.upload_max_hours)
+            try:
+                found = await asyncio.to_thread(decode_finished, file, audio, longest=longest)
+            except ValueError as error:
+                raise await _refused(archive, settings, call, file, sha256, size, by, str(error)) from None
+            recording = await _seal(archive, settings, _described(call, found, sha256, size, by), audio)
         else:
             recording = _same(there, sha256)
         await _keep_original(archive, recording, file)

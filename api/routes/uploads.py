@@ -4,11 +4,7 @@ The body is written to disk as it comes, in pieces; limits are counted on what h
 """
 
 import asyncio
-import shutil
-import tempfile
-import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,17 +18,14 @@ from api.context import Context, context, signed_in
 from api.endpoint import MULTIPART, Endpoint, answer
 from api.intake import quarantine
 from api.intake.facts import FinishedCall
+from api.intake.room import MEGABYTE, incoming
 from api.intake.taking import Taken, Unusable, take_in
 from api.models_uploads import QuarantinedView, QuarantineList, UploadAnswer, UploadForm
 from api.problems import Problem
-from core.errors import Unavailable
 
 T = TypeVar("T")
-MEGABYTE = 1 << 20
 PIECE = 256 * 1024
 LARGEST_FACTS = 64 * 1024
-# What a process that was killed in the middle of an upload has left behind.
-LEFT_BEHIND_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -51,27 +44,13 @@ async def post_recording(request: web.Request) -> web.Response:
     most = here.settings.upload_max_mb * MEGABYTE
     if (request.content_length or 0) > most + PIECE:
         raise _too_large(here)
-    with _directory(here) as directory:
+    with incoming(here.settings) as directory:
         delivery = await _receive(request, here, Path(directory), most)
         try:
             taken = await take_in(here.archive, here.settings, delivery.call, delivery.file, by=signed_in(request).name)
         except Unusable as error:
             raise Problem(422, str(error)) from None
     return answer(_view(taken), status=201 if taken.new else 200)
-
-
-def _directory(here: Context) -> "tempfile.TemporaryDirectory[str]":
-    """A new directory beside the data, swept of what was left behind; ``Unavailable`` while the disk is nearly full."""
-    place = here.settings.data_dir / "uploads"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in place.iterdir():
-        with suppress(FileNotFoundError):  # an upload beside this one has just ended
-            if time.time() - old.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-    free = shutil.disk_usage(place).free // MEGABYTE
-    if free < here.settings.spool_min_free_mb:
-        raise Unavailable("the disk is nearly full: uploads wait so that calls can be recorded", free_mb=free)
-    return tempfile.TemporaryDirectory(dir=place)
 
 
 async def _receive(request: web.Request, here: Context, directory: Path, most: int) -> _Delivery:
@@ -152,12 +131,13 @@ async def get_quarantine(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(quarantine.listed, context(request).settings)
     items = [
         QuarantinedView(
+            name=each.name,
             sha256=each.sha256,
             size=each.size,
             reason=each.reason,
             at=each.at,
             by=each.by,
-            call_id=str(each.facts.get("call_id", "")),
+            call_id=each.call_id,
         )
         for each in found
     ]

@@ -144,7 +144,7 @@ async def test_what_is_no_sound_lies_in_quarantine_with_the_reason(web: Web, arc
     text = next(each for each in listed if each["size"] == 27)
     assert text["call_id"] == FACTS["call_id"]
     assert "neither WAV" in text["reason"]
-    assert (tmp_path / "quarantine" / text["sha256"] / "file").read_bytes().startswith(b"#EXTM3U")
+    assert (tmp_path / "quarantine" / text["name"] / "file").read_bytes().startswith(b"#EXTM3U")
     assert "13800000123" not in json.dumps(listed)
     assert (await deliver(web, sound())).status == 201, "a later try with a good file goes through"
 
