@@ -1,9 +1,12 @@
 """The web application: every endpoint of every file, behind login and permission."""
 
+import json
+from functools import cache
 from importlib.metadata import version
 
 from aiohttp import web
 
+import api.events.endpoints
 import api.pages.account
 import api.pages.admin
 import api.pages.disposals
@@ -51,6 +54,7 @@ from api.access.limits import RateLimit
 from api.context import CONTEXT, Context
 from api.endpoint import Endpoint
 from api.etags import tag_answers
+from api.events.streams import STREAMS, Streams
 from api.listening import Listenings
 from api.metrics import Metrics
 from api.openapi import document
@@ -59,6 +63,7 @@ from api.pages.rendering import error_page, set_up_templates
 from api.permissions import PUBLIC
 from api.problems import Problem
 from archive.house import Archive
+from core.in_force import InForce
 from core.settings import Settings
 
 LARGEST_UPLOAD = 64 * 1024 * 1024
@@ -88,6 +93,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.ledger.ENDPOINTS,
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
+    *api.events.endpoints.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
     *api.pages.look.ENDPOINTS,
     *api.pages.start.ENDPOINTS,
@@ -118,13 +124,25 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
         middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit, tag_answers],
     )
     app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
-    app[CONTEXT] = Context(archive, settings, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
+    in_force = InForce(archive.database, settings)
+    app[CONTEXT] = Context(archive, in_force, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
+    streams = app[STREAMS] = _streams(app[CONTEXT])
+    app.on_shutdown.append(streams.close)
     app[middleware.PERMISSION_OF] = {}
     app.on_response_prepare.append(middleware.add_security_headers)
     set_up_templates(app)
-    for endpoint in (*ENDPOINTS, _openapi_endpoint(), Endpoint("GET", "/static/{name:.+}", PUBLIC, assets.serve)):
+    for endpoint in (
+        *ENDPOINTS,
+        Endpoint("GET", "/api/v1/openapi.json", PUBLIC, get_openapi),
+        Endpoint("GET", "/static/{name:.+}", PUBLIC, assets.serve),
+    ):
         _add(app, endpoint)
     return app
+
+
+def _streams(here: Context) -> Streams:
+    most, each = here.settings.live_pages, here.settings.live_pages_each
+    return Streams(here.database, lambda: here.rules, here.now, most=most, most_each=each)
 
 
 def _add(app: web.Application, endpoint: Endpoint) -> None:
@@ -137,16 +155,17 @@ def _add(app: web.Application, endpoint: Endpoint) -> None:
         permissions["HEAD", route.resource.canonical] = endpoint.permission
 
 
-def _openapi_endpoint() -> Endpoint:
-    described = document(ENDPOINTS, version("huiyin"))
+@cache
+def _described() -> str:
+    """Written when it is first asked for: it takes as long as everything else at the start together."""
+    return json.dumps(document(ENDPOINTS, version("huiyin")))
 
-    async def get_openapi(_request: web.Request) -> web.Response:
-        return web.json_response(described)
 
-    return Endpoint("GET", "/api/v1/openapi.json", PUBLIC, get_openapi)
+async def get_openapi(_request: web.Request) -> web.Response:
+    return web.Response(text=_described(), content_type="application/json")
 
 
 def _error_answer(request: web.Request, problem: Problem) -> web.StreamResponse:
     """Machines get the problem document, people a page."""
-    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/static/"))
+    machine = request.path.startswith(("/api/", "/events/", "/healthz", "/readyz", "/metrics", "/static/"))
     return problem.response() if machine else error_page(request, problem)

@@ -1,7 +1,7 @@
 """What every handler can reach: the archive, the settings and who is asking."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from api.listening import Listenings
 from api.metrics import Metrics
 from archive.house import Archive
 from core.database import Database
+from core.in_force import InForce
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
 
@@ -23,7 +24,7 @@ class Context:
     """One for each application."""
 
     archive: Archive
-    settings: Settings
+    in_force: InForce
     metrics: Metrics
     listenings: Listenings
     limit: RateLimit
@@ -32,6 +33,15 @@ class Context:
     @property
     def database(self) -> Database:
         return self.archive.database
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force today."""
+        return self.in_force.settings_on(self.today())
+
+    def today(self) -> date:
+        """The local day."""
+        return self.now().astimezone(self.in_force.operating.installed.timezone).date()
 
     @property
     def rules(self) -> Rules:

@@ -19,6 +19,8 @@ from api.problems import Problem, problem_of, report
 log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "huiyin_session"
+# What a page sends with what it asks for by itself.
+BACKGROUND = "X-Huiyin-Background"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -30,6 +32,8 @@ PENDING = {
 }
 
 PERMISSION_OF = web.AppKey("PERMISSION_OF", dict[tuple[str, str], str])
+# When the answer began, for one that goes on after that.
+_ANSWERED = web.RequestKey("ANSWERED", float)
 ErrorPage = Callable[[web.Request, Problem], web.StreamResponse]
 
 SECURITY_HEADERS = {
@@ -72,7 +76,7 @@ def observing(error_page: ErrorPage) -> Middleware:
             problem = problem_of(error)
             report(problem, error, method=request.method, route=route_of(request))
             response = error_page(request, problem)
-        seconds = time.perf_counter() - begun
+        seconds = request.get(_ANSWERED, time.perf_counter()) - begun
         request.app[CONTEXT].metrics.answered(request.method, route_of(request), response.status, seconds)
         facts = {
             "method": request.method,
@@ -84,6 +88,16 @@ def observing(error_page: ErrorPage) -> Middleware:
         return response
 
     return observe
+
+
+def note_answered(request: web.Request) -> None:
+    """The answer has begun: what is told after that is not the time that it took."""
+    request[_ANSWERED] = time.perf_counter()
+
+
+def _in_background(request: web.Request) -> bool:
+    """Whether a page asks by itself, with perhaps nobody before it."""
+    return request.path.startswith("/events/") or BACKGROUND in request.headers
 
 
 @web.middleware
@@ -98,7 +112,10 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     token, by_cookie = _token(request)
     request[TOKEN] = token
     here = context(request)
-    user = await user_of(here.database, token, here.now(), here.rules) if token else None
+    if request.path not in PROBES:
+        await here.in_force.look()
+    used = not _in_background(request)
+    user = await user_of(here.database, token, here.now(), here.rules, used=used) if token else None
     if user:
         request[USER] = user
     _limit(request, user)
@@ -127,7 +144,9 @@ def _limit(request: web.Request, user: User | None) -> None:
     if request.path in PROBES:
         return
     key = f"user {user.name}" if user else f"address {network_of(address_of(request))}"
-    wait = context(request).limit.wait(key, time.monotonic())
+    here = context(request)
+    here.limit.per_minute = here.settings.requests_per_minute
+    wait = here.limit.wait(key, time.monotonic())
     if wait > 0:
         seconds = int(wait) + 1
         raise Problem(429, f"请在 {seconds} 秒后再试 / try again in {seconds} s", {"Retry-After": str(seconds)})

@@ -148,6 +148,11 @@ async def _lock_head(session: AsyncSession) -> LedgerHead:
     return head
 
 
+async def take_turn(session: AsyncSession) -> None:
+    """Wait until nobody else adds to the log, until this transaction ends: what is read behind it holds at the end."""
+    await _lock_head(session)
+
+
 async def check(session: AsyncSession) -> Frontier:
     """Read the whole log and return its frontier; ``Damaged`` names the first row that is not what was written."""
     tree, nodes = Frontier(), list[tuple[int, int, bytes]]()

@@ -237,6 +237,10 @@ class Settings:
         read.whole_number(0, 1_000_000),
         "Requests that a user, or an address without login, may make; 0: no limit",
     )
+    live_pages: int = _setting(
+        "200", read.whole_number(0, 10_000), "Pages that one web process keeps up to date by events; 0: none"
+    )
+    live_pages_each: int = _setting("8", read.whole_number(1, 1_000), "The same, for each account")
     oidc_issuer: str = _setting("", read.site, "Provider of OpenID Connect that people may log in by; empty: none")
     oidc_client_id: str = _setting("", str, "Our identifier at that provider")
     oidc_client_secret: str = _setting("", str, "Our secret at that provider")

@@ -32,6 +32,7 @@ import archive.peaks
 import archive.shares
 import archive.teams
 import core.alerts
+import core.dictionaries
 import core.effective
 import core.heartbeats
 import core.jobs
@@ -62,6 +63,7 @@ TABLE_MODULES = (
     archive.shares,
     archive.teams,
     core.alerts,
+    core.dictionaries,
     core.effective,
     core.heartbeats,
     core.jobs,

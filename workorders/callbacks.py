@@ -3,13 +3,16 @@
 Only calls since the order was closed count: an order that is closed again is called back again.  A day is a local day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from workorders.orders import CONNECTED, SOLVED
+
+# Days to act in, by the local day on which they begin: a term does not change once it has begun.
+Days = Callable[[date], int]
 
 # Where a closed order stands: to be called; to be called again, for it is not solved; solved in the citizen's words.
 DUE, RETURNED, DONE = "due", "returned", "done"
@@ -43,14 +46,14 @@ class Standing:
         return self.stage != DONE and today > self.until
 
 
-def standing(closed_at: datetime, status: str, calls: Sequence[CallMade], *, days: int, zone: ZoneInfo) -> Standing:
+def standing(closed_at: datetime, status: str, calls: Sequence[CallMade], *, days: Days, zone: ZoneInfo) -> Standing:
     """Judge a closed order by its calls, in any order; those from before ``closed_at`` do not count."""
     made = sorted((call for call in calls if call.started_at >= closed_at), key=lambda call: call.started_at)
     until = last_day(closed_at, days, zone)
     for call in reversed(made):
         solved = call.answers.get(SOLVED, "")
         if solved == "yes":
-            return Standing(DONE, SOLVED_NOW, last_day(call.started_at, 0, zone))
+            return Standing(DONE, SOLVED_NOW, call.started_at.astimezone(zone).date())
         if solved in ("partly", "no"):
             return Standing(RETURNED, UNSOLVED, last_day(call.started_at, days, zone))
     if _BACK in status:
@@ -58,9 +61,10 @@ def standing(closed_at: datetime, status: str, calls: Sequence[CallMade], *, day
     return Standing(DUE, _why(made[-1]) if made else NEVER_CALLED, until)
 
 
-def last_day(moment: datetime, days: int, zone: ZoneInfo) -> date:
-    """The local day ``days`` after the day of ``moment``."""
-    return moment.astimezone(zone).date() + timedelta(days=days)
+def last_day(moment: datetime, days: Days, zone: ZoneInfo) -> date:
+    """The last local day to act in, when the term begins at ``moment``."""
+    begins = moment.astimezone(zone).date()
+    return begins + timedelta(days=days(begins))
 
 
 def _why(last: CallMade) -> str:

@@ -11,23 +11,23 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import KEPT, TEXT_DONE, Recording
-from workorders.callbacks import DONE, CallMade, Standing, standing
+from workorders.callbacks import DONE, CallMade, Days, Standing, standing
 from workorders.orders import CONNECTED, SOLVED, SUGGESTED, Finding, Link, WorkOrder
 
-# Below this confidence a text waits until a person has corrected it or decided about a finding of it.
-DOUBTFUL = 0.8
 # Orders looked at in one go, those closed first.
 MOST_ORDERS = 2000
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """Days to act, the zone in which days are counted, and the moment since when things count."""
+    """Days to act by the day on which they begin, the zone in which days are counted, the moment since when things
+    count, and the confidence (0 to 1) below which a text waits until a person has corrected it or decided about it."""
 
-    days: int
+    days: Days
     zone: ZoneInfo
     since: datetime
     now: datetime
+    doubtful: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ async def calls_of(session: AsyncSession, numbers: Sequence[str]) -> Mapping[str
 
 
 async def waiting_texts(
-    session: AsyncSession, visible: ColumnElement[bool], since: datetime, limit: int
+    session: AsyncSession, visible: ColumnElement[bool], allowed: Allowed, limit: int
 ) -> list[Recording]:
     """Recordings with doubtful text that no person has touched yet, the earliest first."""
     decided = exists().where(Finding.recording_id == Recording.id, Finding.standing != SUGGESTED)
@@ -117,9 +117,9 @@ async def waiting_texts(
         select(Recording)
         .where(
             Recording.text_state == TEXT_DONE,
-            Recording.started_at >= since,
+            Recording.started_at >= allowed.since,
             Recording.text_version == 1,
-            Recording.text_confidence < DOUBTFUL,
+            Recording.text_confidence < allowed.doubtful,
             Recording.life == KEPT,
             ~decided,
             visible,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,8 @@ from archive.drafts import place_of
 from core.errors import NotFound
 from workorders.orders import ANSWERS
 
-LOW_CONFIDENCE = 0.6
+# Below this confidence a word is marked, unless the settings say otherwise.
+DOUBTFUL = 0.6
 SPEEDS = (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3)
 # Who stopped in the first seconds has not begun, who stopped in the last has finished.
 WORTH_RESUMING_MS = 3000
@@ -41,12 +43,12 @@ class Span:
     low: bool = False
 
 
-def spans(turn: TurnView) -> list[Span]:
+def spans(turn: TurnView, doubtful: float = DOUBTFUL) -> list[Span]:
     """A turn's text in words that can be heard, and what stands between them; together they are the text."""
-    return list(_spans(turn.text, turn.words, turn.confidence))
+    return list(_spans(turn.text, turn.words, turn.confidence, doubtful))
 
 
-def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float) -> Iterator[Span]:
+def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float, doubtful: float) -> Iterator[Span]:
     at = 0
     for start, end, word, probability in words:
         place = text.find(str(word).strip(), at) if str(word).strip() else -1
@@ -55,9 +57,9 @@ def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float) -> Iter
         if place > at:
             yield Span(text[at:place])
         at = place + len(str(word).strip())
-        yield Span(text[place:at], int(start), int(end), min(float(probability), 1.0) < LOW_CONFIDENCE)
+        yield Span(text[place:at], int(start), int(end), min(float(probability), 1.0) < doubtful)
     if at < len(text):
-        yield Span(text[at:], low=at == 0 and confidence < LOW_CONFIDENCE)
+        yield Span(text[at:], low=at == 0 and confidence < doubtful)
 
 
 async def show_recording(request: web.Request) -> web.Response:
@@ -65,13 +67,14 @@ async def show_recording(request: web.Request) -> web.Response:
     recording = await routes.detail(request, identifier)
     transcript = await routes.transcript(request, identifier)
     purpose = request.query.get("purpose", "").strip()[:200]
+    doubtful = context(request).settings.doubtful_word / 100
     return render(
         request,
         "recording.html",
         recording=recording,
         transcript=transcript,
-        spans=spans,
-        low=LOW_CONFIDENCE,
+        spans=partial(spans, doubtful=doubtful),
+        low=doubtful,
         speeds=SPEEDS,
         purpose=purpose,
         ask_purpose=purpose_needed(signed_in(request), purpose),

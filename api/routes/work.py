@@ -28,7 +28,13 @@ def allowed(here: Context) -> Allowed:
     """What the settings give for acting."""
     settings, now = here.settings, here.now()
     since = now - timedelta(days=settings.callback_window_days)
-    return Allowed(settings.callback_days, settings.timezone, since, now)
+    return Allowed(
+        lambda day: here.in_force.settings_on(day).callback_days,
+        settings.timezone,
+        since,
+        now,
+        settings.doubtful_text / 100,
+    )
 
 
 def answers_for(user: User, calls: Sequence[CallMade]) -> bool:
@@ -52,7 +58,7 @@ async def work_page(request: web.Request, asked: WorkQuery) -> WorkPage:
 
 async def _items(session: AsyncSession, user: User, within: Allowed, today: date) -> tuple[list[WorkItem], bool]:
     orders, more = await waiting_orders(session, within)
-    texts = await waiting_texts(session, visible(user), within.since, MOST + 1)
+    texts = await waiting_texts(session, visible(user), within, MOST + 1)
     findings = await waiting_findings(session, visible(user), within.since, MOST + 1)
     questions = await queries.open_questions(session, visible=visible(user), limit=MOST + 1)
     items = [_order_item(each, today) for each in orders if answers_for(user, each.calls)]

@@ -33,7 +33,7 @@ def call(hours: float, **answers: str) -> CallMade:
 
 
 def judge(*calls: CallMade, status: str = "已办结", days: int = 3) -> Standing:
-    return standing(CLOSED, status, calls, days=days, zone=SHANGHAI)
+    return standing(CLOSED, status, calls, days=lambda _day: days, zone=SHANGHAI)
 
 
 def test_a_closed_order_is_called_until_the_end_of_the_last_local_day() -> None:
@@ -45,8 +45,18 @@ def test_a_closed_order_is_called_until_the_end_of_the_last_local_day() -> None:
 
 def test_days_are_local_days() -> None:
     after_midnight = CLOSED + timedelta(hours=1)
-    assert last_day(after_midnight, 0, SHANGHAI) == date(2026, 11, 17)
-    assert last_day(after_midnight, 0, ZoneInfo("UTC")) == date(2026, 11, 16)
+    assert last_day(after_midnight, lambda _day: 0, SHANGHAI) == date(2026, 11, 17)
+    assert last_day(after_midnight, lambda _day: 0, ZoneInfo("UTC")) == date(2026, 11, 16)
+
+
+def test_a_term_is_that_of_the_day_on_which_it_begins() -> None:
+    def five_from_the_18th(day: date) -> int:
+        return 5 if day >= date(2026, 11, 18) else 3
+
+    closed = standing(CLOSED, "", [], days=five_from_the_18th, zone=SHANGHAI)
+    assert closed.until == date(2026, 11, 19)
+    again = standing(CLOSED, "", [call(48, solved="no")], days=five_from_the_18th, zone=SHANGHAI)
+    assert again.until == date(2026, 11, 23)
 
 
 @pytest.mark.parametrize(
