@@ -19,6 +19,8 @@ BACKLOG, CALL_STUCK = "backlog", "call_stuck"
 STORE_AWAY, DATABASE_AWAY = "store_away", "database_away"
 EVIDENCE_FAULTS, STORE_EXPIRES = "evidence_faults", "store_expires"
 PACKETS_DROPPED, PORTS_EXHAUSTED = "packets_dropped", "ports_exhausted"
+WEBHOOKS_FAILING = "webhooks_failing"
+WATCH_AWAY, INTAKE_STUCK, QUARANTINED = "watch_away", "intake_stuck", "quarantined"
 
 
 class Alert(Base):

@@ -150,6 +150,13 @@ def networks(text: str) -> tuple[Network, ...]:
         raise ValueError(f"expected addresses or networks such as 10.20.0.0/16: {error}") from None
 
 
+def ports(text: str) -> frozenset[int]:
+    found = text.replace(",", " ").split()
+    if not found or not all(re.fullmatch(r"\d{1,5}", each) and 1 <= int(each) <= 65535 for each in found):
+        raise ValueError("expected ports from 1 to 65535, separated by spaces")
+    return frozenset(int(each) for each in found)
+
+
 def ledger_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9./_-]{1,100}", text):
         raise ValueError("expected a name such as hotline.example/ledger")
@@ -208,7 +215,7 @@ def name_pattern(text: str) -> re.Pattern[str] | None:
     named = pieces[1::2]
     if {"date", "time", "call_id"} - set(named) or set(named) - set(_NAME_PARTS) or len(set(named)) < len(named):
         raise ValueError(
-            f"expected {{date}}, {{time}} and {{call_id}}, and perhaps {{agent}}, {{citizen}}, {{order}}, {{any}}, each once"
+            "expected {date}, {time} and {call_id}, and perhaps {agent}, {citizen}, {order} and {any}, each once"
         )
     literals = [re.escape(piece) for piece in pieces[0::2]]
     parts = [f"(?P<{name}>{_NAME_PARTS[name]})" for name in named]

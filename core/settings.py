@@ -245,6 +245,16 @@ class Settings:
     oidc_client_id: str = _setting("", str, "Our identifier at that provider")
     oidc_client_secret: str = _setting("", str, "Our secret at that provider")
     oidc_claim: str = _setting("sub", str, "Claim that an account's name at the provider is compared with")
+    webhook_ports: frozenset[int] = _setting("443", read.ports, "Ports that webhooks may go to, separated by spaces")
+    webhook_http: str = _setting("no", read.one_of("no", "yes"), "`yes`: webhooks may also go over plain `http://`")
+    webhook_networks: tuple[Network, ...] = _setting(
+        "",
+        read.networks,
+        "Private networks that webhooks may reach, for example `10.20.0.0/16`; empty: public addresses only",
+    )
+    webhook_days: int = _setting(
+        "14", read.whole_number(3, 366), "Days after which webhook deliveries are forgotten, delivered or not"
+    )
     log_format: str = _setting("json", read.one_of("json", "text"), "Form of log lines on standard error")
 
     @property

@@ -24,6 +24,7 @@ import api.access.tokens
 import api.persons
 import api.preferences
 import api.saved_searches
+import api.webhooks.tables
 import archive.catalogue
 import archive.comments
 import archive.drafts
@@ -55,6 +56,7 @@ TABLE_MODULES = (
     api.persons,
     api.preferences,
     api.saved_searches,
+    api.webhooks.tables,
     archive.catalogue,
     archive.comments,
     archive.drafts,

@@ -58,6 +58,7 @@ NOT_REBUILT = frozenset(
         # What belongs to accounts, and outlines of sound, which are made again when a page asks for them.
         *("teams", "agent_numbers", "shares", "drafts", "listening_places", "review_preferences", "waveforms"),
         *("saved_searches", "asked_persons"),
+        *("webhooks", "webhook_deliveries", "webhook_cursor"),
     }
 )
 BATCH = 32

@@ -1,4 +1,4 @@
-"""The scheduler's process: nightly and daily jobs, at their local times."""
+"""The scheduler's process: nightly and daily jobs, at their local times, and the sending of webhooks."""
 
 from core.clock import utc_now
 from core.settings import Settings
@@ -6,6 +6,7 @@ from service import scheduler
 from service.heartbeat import beating
 from service.processes import stop_signal
 from service.rebuilt import until_rebuilt
+from service.webhooks import sending
 from service.wiring import open_archive
 
 
@@ -14,5 +15,8 @@ async def run(settings: Settings) -> None:
     stopping = stop_signal()
     async with open_archive(settings) as archive:
         await until_rebuilt(archive.database, stopping)
-        async with beating(archive.database, "scheduler", utc_now):
+        async with (
+            beating(archive.database, "scheduler", utc_now) as alarms,
+            sending(archive.database, settings, utc_now, alarms),
+        ):
             await scheduler.run(archive, settings, stopping)
