@@ -37,8 +37,10 @@ class _Order:
 
 
 async def serve(settings: Settings) -> int:
-    """Run recorder, workers, web and scheduler until SIGTERM or SIGINT.  The recorder ends first, in its own time;
-    until its calls are over the others stay.  A second signal hurries it.  SIGHUP goes to the recorder.
+    """Run recorder, workers, web, scheduler and, where a folder is watched, intake until SIGTERM or SIGINT.
+
+    The recorder ends first, in its own time; until its calls are over the others stay.  A second signal hurries it.
+    SIGHUP goes to the recorder.
 
     Returns the exit status: that of a child which at its first start names a reason not to run (an address in use,
     say), else 0.
@@ -48,7 +50,8 @@ async def serve(settings: Settings) -> int:
     patience = settings.drain_seconds.total_seconds() + SEALING_SECONDS + GRACE_SECONDS
     recorder = _Child("recorder", environment, _Order(told.finish, told.end, patience), told)
     others = _Order(recorded, told.end, GRACE_SECONDS)
-    children = [_Child(command, environment, others, told) for command in ("worker",) * settings.workers + OTHERS]
+    commands = ("worker",) * settings.workers + OTHERS + (("intake",) if settings.watch_dir else ())
+    children = [_Child(command, environment, others, told) for command in commands]
     recording = asyncio.create_task(recorder.keep())
     recording.add_done_callback(lambda _: recorded.set())
     passing_on = asyncio.create_task(_pass_on(told, recorder))

@@ -141,15 +141,20 @@ def clear_done(folder: Path, before: date) -> int:
         if not _there(directory, DONE):
             return 0
         with _within(directory, DONE) as done:
-            for day in sorted(os.listdir(done)):
+            for day in _names(done):
                 if not _DAY.fullmatch(day) or day >= before.isoformat():
                     continue
                 with _within(done, day) as place:
-                    for name in os.listdir(place):
+                    for name in _names(place):
                         os.unlink(name, dir_fd=place)
                         removed += 1
                 os.rmdir(day, dir_fd=done)
     return removed
+
+
+def _names(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries)
 
 
 def _seen(name: str, found: os.stat_result) -> Seen:

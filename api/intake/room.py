@@ -24,7 +24,7 @@ def incoming(settings: Settings) -> "tempfile.TemporaryDirectory[str]":
     free = shutil.disk_usage(place).free // MEGABYTE
     if free < settings.spool_min_free_mb:
         raise Unavailable(
-            "磁盘快满了，文件先等一等，以便通话照常录音 / the disk is nearly full: files wait so that calls can be recorded",
+            "磁盘快满了，文件须等候，以便通话照常录音 / the disk is nearly full: files wait so that calls are recorded",
             free_mb=free,
             remedy="腾出空间 / make room on the disk of HUIYIN_DATA_DIR",
         )

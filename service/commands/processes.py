@@ -8,7 +8,7 @@ from importlib import import_module
 
 from core.settings import Settings
 from service.commands.family import Commands, Run, command
-from service.processes import PROCESSES
+from service.processes import INTAKE, PROCESSES
 
 
 def add_to(commands: Commands) -> None:
@@ -21,9 +21,10 @@ def add_to(commands: Commands) -> None:
     )
     command(commands, "web", "页面与接口 pages and HTTP API", process("web"))
     command(commands, "scheduler", "定时任务 nightly and daily jobs", process("scheduler"))
+    command(commands, INTAKE, "文件收取进程 take in finished files of HUIYIN_WATCH_DIR", process(INTAKE))
     command(commands, "migrate", "升级数据库结构 newest schema, proven store, first account", migrate)
     health = command(commands, "health", "进程健康检查 exit 0 when the process is well", check_health)
-    health.add_argument("process", choices=PROCESSES)
+    health.add_argument("process", choices=(*PROCESSES, INTAKE))
 
 
 def process(name: str) -> Run:

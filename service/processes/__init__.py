@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 # The processes that run and scale by themselves; the sealer belongs to its recorder.
 PROCESSES = ("recorder", "worker", "web", "scheduler")
+# Runs only where a folder is watched.
+INTAKE = "intake"
 
 
 def stop_signal() -> asyncio.Event:
