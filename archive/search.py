@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import Recording, TurnRow
 from archive.folding import find_marks, query_terms
 from archive.search_index import ON_SHELF, SPOKEN, WORDS, is_sqlite, moment_of, word_of
-from archive.search_postgres import on_postgres
+from archive.search_postgres import on_postgres, plan_anew
 from archive.search_wanted import Places, Wanted, bounds, met_by, narrowing_tokens, stands
 from core.logging import mask_numbers
 
@@ -86,6 +86,8 @@ async def search(session: AsyncSession, wanted: Wanted, *, limit: int = 20, sent
 
 
 async def _places(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> Places:
+    if not is_sqlite(session):
+        await plan_anew(session)
     if wanted.narrow:
         return Places(list(await session.scalars(_narrow(session, wanted, terms, limit))))
     if is_sqlite(session):

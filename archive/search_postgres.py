@@ -78,11 +78,17 @@ class _Walk:
         self.round = max(min(self.round * GROWTH, needed, self.largest), 1)
 
 
+async def plan_anew(session: AsyncSession) -> None:
+    """For the rest of the transaction: a plan is made for the words at hand, since one that does for all reads whole
+    tables; and it is not compiled, which takes longer than running it."""
+    await session.execute(
+        text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)")
+    )
+
+
 async def on_postgres(session: AsyncSession, wanted: Wanted, terms: Sequence[str], limit: int) -> Places:
     """The newest places at which every term stands, ``limit`` at most."""
     asked, walk, places = _Asked(session, wanted, terms, limit), await _stretch(session, wanted), Places()
-    # Compiling a plan of this size takes longer than running it.
-    await session.execute(text("SET LOCAL jit = off"))
     began = time.monotonic()
     if wanted.conditions:
         walk.largest = LARGEST_WITH_CONDITIONS

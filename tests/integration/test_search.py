@@ -15,6 +15,7 @@ from archive.catalogue import Recording, TurnRow
 from archive.folding import fold
 from archive.search import MOST, Found, search
 from archive.search_index import TABLE, create_index, drop_index, index_turns, indexed, remove_turns
+from archive.search_postgres import GATHERED
 from archive.search_wanted import Wanted
 from core.database import Database
 from core.ids import new_id
@@ -193,15 +194,15 @@ async def test_what_only_looks_like_a_hit_is_passed_over(database: Database) -> 
     assert await find(database, "满") == [*await find(database, "满意"), (recording_id, 0), (recording_id, 1)]
 
 
-async def test_counts_say_when_there_are_more(database: Database) -> None:
-    many = [{"id": new_id(STARTED_AT + timedelta(minutes=n)), "at": n} for n in range(MOST + 5)]
+async def index_many(database: Database, moments: Sequence[datetime], said: str = "满意") -> list[UUID]:
+    """A call of one sentence at each of these moments, all in one transaction."""
+    like, made = new_recording(), [new_id(moment) for moment in moments]
     async with database.write() as session:
-        like = new_recording()
         session.add_all(
             Recording(
-                id=each["id"],
-                sip_call_id=str(each["at"]),
-                started_at=STARTED_AT + timedelta(minutes=int(str(each["at"]))),
+                id=identifier,
+                sip_call_id=str(identifier),
+                started_at=moment,
                 ended_at=like.ended_at,
                 duration_ms=1,
                 flags=[],
@@ -209,19 +210,39 @@ async def test_counts_say_when_there_are_more(database: Database) -> None:
                 sealed_at=like.ended_at,
                 retain_until=RETAIN_UNTIL,
             )
-            for each in many
+            for identifier, moment in zip(made, moments, strict=True)
         )
         await session.flush()
-        said = {"version": 1, "ordinal": 0, "party": "agent", "start_ms": 0, "end_ms": 1, "confidence": 1, "words": []}
-        turns = [TurnRow(recording_id=each["id"], text="满意", **said) for each in many]
+        rest = {"version": 1, "ordinal": 0, "party": "agent", "start_ms": 0, "end_ms": 1, "confidence": 1, "words": []}
+        turns = [TurnRow(recording_id=identifier, text=said, **rest) for identifier in made]
         session.add_all(turns)
         await session.flush()
         await index_turns(session, turns)
+    return made
+
+
+async def test_counts_say_when_there_are_more(database: Database) -> None:
+    many = await index_many(database, [STARTED_AT + timedelta(minutes=n) for n in range(MOST + 5)])
     page = await found_by(database, "满意", limit=3)
-    assert [call.recording_id for call in page.calls] == [each["id"] for each in many[:-4:-1]]
+    assert [call.recording_id for call in page.calls] == many[:-4:-1]
     assert (page.count, page.more) == (MOST, True)
     rest = await found_by(database, "满意", until=STARTED_AT + timedelta(minutes=7))
     assert (rest.count, rest.more) == (7, False)
+
+
+async def test_what_was_said_often_in_another_season_is_found_newest_first(postgres_database: Database) -> None:
+    """Too many hits to gather, and none where the search begins: it walks on, shelf by shelf, until it has enough."""
+    season = [STARTED_AT - timedelta(days=day, hours=hour) for day in range(100, 350) for hour in range(18)]
+    assert len(season) > GATHERED
+    made = await index_many(postgres_database, season)
+    quiet = await index_many(postgres_database, [STARTED_AT, STARTED_AT - timedelta(days=900)], "不好")
+    newest = sorted(zip(season, made, strict=True), reverse=True)
+    page = await found_by(postgres_database, "满意", limit=30)
+    assert [call.recording_id for call in page.calls] == [identifier for _, identifier in newest[:30]]
+    assert (page.count, page.more) == (MOST, True)
+    following = await found_by(postgres_database, "满意", limit=30, before=page.next)
+    assert [call.recording_id for call in following.calls] == [identifier for _, identifier in newest[30:60]]
+    assert await calls(postgres_database, "不好") == quiet
 
 
 async def test_patience_ends_with_a_word_about_how_far_it_came(postgres_database: Database) -> None:
