@@ -1,8 +1,9 @@
 """Where things lie in the store, and what the objects that explain themselves say.
 
 ``recordings/YYYY/MM/DD/<id>/`` holds ``audio.flac``, ``metadata.json``, ``transcript.vN.json``, what people noted at a
-second as ``comments/<id>.json`` and, where something received could not be read to its end, ``remains/<file>``.  The
-date is that of the call's start in UTC: a key must never depend on a setting.
+second as ``comments/<id>.json``, redacted copies as ``redactions/<id>.flac`` and ``.json`` and, where something
+received could not be read to its end, ``remains/<file>``.  The date is that of the call's start in UTC: a key must
+never depend on a setting.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ AUDIO, METADATA, TRANSCRIPT = "audio", "metadata", "transcript"
 # What was received but could not be read to its end: kept as it is, with the recording.
 REMAINS = "remains"
 COMMENT = "comment"
+# Made from the others for handing out; nothing is proved by it but what was handed out.
+DERIVED = "derived"
 MEDIA_TYPES = {
     ".flac": "audio/flac",
     ".json": "application/json",
@@ -52,6 +55,10 @@ def remains_key(recording_id: UUID, started_at: datetime, file: str) -> str:
 
 def comment_key(recording_id: UUID, started_at: datetime, comment_id: UUID) -> str:
     return recording_prefix(recording_id, started_at) + f"comments/{comment_id}.json"
+
+
+def redaction_key(recording_id: UUID, started_at: datetime, redaction_id: UUID, ending: str) -> str:
+    return recording_prefix(recording_id, started_at) + f"redactions/{redaction_id}.{ending}"
 
 
 def segment(text: str) -> str:

@@ -21,6 +21,7 @@ from archive.events import Event
 from archive.house import Archive
 from archive.rebuild_ledger import Loss
 from archive.rebuild_objects import ABSENT, Taken, look_at, named_by, take
+from archive.redaction_copies import Redaction, redaction_of
 from archive.retrieve import read_verified
 from archive.seal import SYSTEM, NewRecording, NewTurn, mean_confidence, object_facts
 from archive.search_index import index_turns
@@ -30,6 +31,7 @@ from core.ids import time_of
 from core.ledger import Entry, append
 
 RECORDINGS = "recordings/"
+_DOCUMENTS = (layout.METADATA, layout.TRANSCRIPT, layout.COMMENT, layout.DERIVED)
 REBUILT = "rebuilt"
 # Flags of a recording that could not be brought back as it was.
 NOT_IN_LEDGER, FACTS_LOST, TEXT_LOST = "rebuilt: not in the ledger", "rebuilt: facts lost", "rebuilt: text lost"
@@ -53,6 +55,7 @@ class Salvage:
     events: Sequence[Event]
     texts: list[Text] = field(default_factory=list)
     comments: Sequence[Comment] = ()
+    redactions: Sequence[Redaction] = ()
 
     @property
     def losses(self) -> list[Loss]:
@@ -66,6 +69,7 @@ class _Documents:
     facts: dict[str, Any] | None = None
     texts: dict[int, list[NewTurn]] = field(default_factory=dict)
     comments: dict[UUID, Comment] = field(default_factory=dict)
+    redactions: dict[UUID, Redaction] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
 
 
@@ -116,7 +120,7 @@ async def salvage(archive: Archive, prefix: str, listed: Sequence[Version], even
         Text(number, tuple(turns), _text_at(events, number) or recording.sealed_at)
         for number, turns in sorted(read.texts.items())
     ]
-    return Salvage(recording, taken, events, texts, list(read.comments.values()))
+    return Salvage(recording, taken, events, texts, list(read.comments.values()), list(read.redactions.values()))
 
 
 def _elsewhere(prefix: str, events: Sequence[Event]) -> list[Version]:
@@ -133,7 +137,7 @@ async def write(session: AsyncSession, found: Sequence[Salvage], now: datetime) 
     session.add_all([one.recording for one in found])
     await session.flush()
     session.add_all([_call(one.recording) for one in found])
-    session.add_all([row for one in found for row in (*one.taken.rows, *one.comments)])
+    session.add_all([row for one in found for row in (*one.taken.rows, *one.comments, *one.redactions)])
     await session.flush()
     await _write_turns(session, [one for one in found if one.texts])
     for one in found:
@@ -188,6 +192,8 @@ def kind_of(key: str) -> str:
         return layout.REMAINS
     if "/comments/" in key:
         return layout.COMMENT
+    if "/redactions/" in key:
+        return layout.DERIVED
     return {"audio.flac": layout.AUDIO, "metadata.json": layout.METADATA}.get(name, layout.TRANSCRIPT)
 
 
@@ -200,7 +206,7 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
     read = _Documents()
     absent = {loss.subject for loss in taken.losses if loss.found == ABSENT}
     for row in taken.rows:
-        if row.kind not in (layout.METADATA, layout.TRANSCRIPT, layout.COMMENT) or row.key in absent:
+        if row.kind not in _DOCUMENTS or not row.key.endswith(".json") or row.key in absent:
             continue
         try:
             content = json.loads(await read_verified(archive, row))
@@ -209,6 +215,9 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
             elif row.kind == layout.COMMENT:
                 said = comment_of(content)
                 read.comments.setdefault(said.id, said)
+            elif row.kind == layout.DERIVED:
+                copy = redaction_of(content)
+                read.redactions.setdefault(copy.id, copy)
             else:
                 read.texts.setdefault(_number(row.key), [NewTurn(**turn) for turn in content["turns"]])
         except (Damaged, NotFound, ValueError, KeyError, TypeError) as error:

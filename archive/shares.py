@@ -1,4 +1,4 @@
-"""A link under which somebody without an account hears one recording, for a while.
+"""A link under which somebody without an account hears one recording, or a redacted copy of it, for a while.
 
 The token is 256 random bits and is known only to whoever got the link: the table has its SHA-256.  Every opening and
 every listening is a row of the ledger that names the link, so that each link has a log of its own.
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.catalogue import KEPT, Recording
+from archive.redaction_copies import usable
 from core import ledger
 from core.database import Base, UtcDateTime
 from core.errors import Conflict, NotFound, Refused
@@ -33,6 +34,8 @@ class Share(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    # The redacted copy that it leads to, and to nothing else; null: to the recording itself.
+    redaction_id: Mapped[UUID | None] = mapped_column(ForeignKey("redactions.id"))
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     purpose: Mapped[str] = mapped_column(Text)
     made_by: Mapped[str] = mapped_column(String(120))
@@ -64,9 +67,17 @@ class Access:
 
 
 async def make_share(
-    session: AsyncSession, recording_id: UUID, *, purpose: str, lasts: timedelta, by: str, now: datetime
+    session: AsyncSession,
+    recording_id: UUID,
+    *,
+    purpose: str,
+    lasts: timedelta,
+    by: str,
+    now: datetime,
+    redaction_id: UUID | None = None,
 ) -> NewShare:
-    """Make a link, in the caller's transaction; ``Refused`` without a purpose or for longer than ``LONGEST``."""
+    """Make a link, in the caller's transaction; ``Refused`` without a purpose or for longer than ``LONGEST``.  One to a
+    redacted copy ends with the copy."""
     if not purpose.strip():
         raise Refused("请写明用途 / a share needs a purpose", recording=recording_id)
     if not timedelta(0) < lasts <= LONGEST:
@@ -76,18 +87,24 @@ async def make_share(
         raise NotFound("no such recording", recording=recording_id)
     if recording.life != KEPT:
         raise Conflict("this recording has been disposed of", recording=recording_id)
+    until = now + lasts
+    if redaction_id is not None:
+        until = min(until, (await usable(session, recording_id, redaction_id, now)).expires_at)
     token = secrets.token_urlsafe(32)
     row = Share(
         id=new_id(),
         recording_id=recording_id,
+        redaction_id=redaction_id,
         token_sha256=_digest(token),
         purpose=purpose.strip(),
         made_by=by,
         made_at=now,
-        expires_at=now + lasts,
+        expires_at=until,
     )
     session.add(row)
     facts = {"share": str(row.id), "purpose": row.purpose, "expires_at": row.expires_at.isoformat()}
+    if redaction_id is not None:
+        facts["redaction"] = str(redaction_id)
     await ledger.append(session, ledger.Entry(MADE, by, str(recording_id), facts), now)
     return NewShare(row, token)
 

@@ -17,6 +17,7 @@ from archive.comments import Comment
 from archive.drafts import Draft, ListeningPlace
 from archive.pausing import PauseRequest
 from archive.peaks import Waveform
+from archive.redaction_copies import Redaction
 from archive.search_index import remove_turns
 from archive.shares import Share
 from core.database import Base
@@ -35,7 +36,18 @@ class Stays:
 
 
 # Gone with the sound.  Turns go together with what the search has of them.
-REMOVED: tuple[type[Base], ...] = (TurnRow, Waveform, Link, LinkQuestion, Comment, Draft, ListeningPlace, Share)
+REMOVED: tuple[type[Base], ...] = (
+    TurnRow,
+    Waveform,
+    Link,
+    LinkQuestion,
+    Comment,
+    Draft,
+    ListeningPlace,
+    # A link may lead to a redacted copy: it goes first.
+    Share,
+    Redaction,
+)
 STAYING: Mapping[type[Base], Stays] = {
     Recording: Stays(
         "the tombstone itself: when it was, and when and on whose decision it went",

@@ -30,6 +30,7 @@ import archive.comments
 import archive.drafts
 import archive.pausing
 import archive.peaks
+import archive.redaction_copies
 import archive.shares
 import archive.teams
 import core.alerts
@@ -62,6 +63,7 @@ TABLE_MODULES = (
     archive.drafts,
     archive.pausing,
     archive.peaks,
+    archive.redaction_copies,
     archive.shares,
     archive.teams,
     core.alerts,
