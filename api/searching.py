@@ -21,6 +21,7 @@ from api.shaping import recording_summary
 from archive.catalogue import DISPOSED, Recording
 from archive.search import MOST, Found, FoundCall, search
 from archive.search_wanted import Wanted
+from core.dictionaries import UNITS
 from workorders.orders import SATISFIED, SOLVED, Finding, Link, WorkOrder
 from workorders.queries import day_bounds
 
@@ -70,7 +71,7 @@ async def _find(session: AsyncSession, request: web.Request, asked: SearchQuery)
         asked.q,
         since=day_bounds(asked.since, zone)[0] if asked.since else None,
         until=day_bounds(asked.to, zone)[1] if asked.to else None,
-        conditions=tuple(_conditions(asked, number, signed_in(request))),
+        conditions=tuple(_conditions(asked, number, signed_in(request), _units(request, asked.unit or ""))),
         narrow=bool(asked.order or asked.agent or number),
     )
     try:
@@ -106,7 +107,9 @@ def _before(at: datetime, identifier: str) -> ColumnElement[bool]:
     return and_(Recording.started_at <= at, or_(Recording.started_at < at, earlier))
 
 
-def _conditions(asked: SearchFilters, number: str | None, user: User) -> list[ColumnElement[bool]]:
+def _conditions(
+    asked: SearchFilters, number: str | None, user: User, units: Sequence[str]
+) -> list[ColumnElement[bool]]:
     found = [] if sees_everything(user) else [visible(user)]
     plain: Sequence[tuple[object, ColumnElement[bool]]] = (
         (asked.agent, Recording.agent_number == asked.agent),
@@ -117,7 +120,7 @@ def _conditions(asked: SearchFilters, number: str | None, user: User) -> list[Co
         (asked.held, Recording.held.is_(bool(asked.held))),
         (asked.text_state, Recording.text_state == asked.text_state),
         (asked.order, _of_order(asked.order or "")),
-        (asked.unit, _of_unit(asked.unit or "")),
+        (asked.unit, _of_unit(asked.unit or "", units)),
         (asked.solved, _answered(SOLVED, asked.solved)),
         (asked.satisfied, _answered(SATISFIED, asked.satisfied)),
     )
@@ -130,9 +133,16 @@ def _of_order(number: str) -> ColumnElement[bool]:
     return Recording.id.in_(union_all(signalled, linked))
 
 
-def _of_unit(unit: str) -> ColumnElement[bool]:
+def _units(request: web.Request, part: str) -> list[str]:
+    """Every name of the units that have a name with this in it."""
+    there = context(request).in_force.dictionaries.get(UNITS, ())
+    return [name for word in there if any(part in each for each in word.names) for name in word.names] if part else []
+
+
+def _of_unit(part: str, names: Sequence[str]) -> ColumnElement[bool]:
     linked = select(Link.id).join(WorkOrder, WorkOrder.number == Link.work_order)
-    return linked.where(Link.recording_id == Recording.id, WorkOrder.unit.contains(unit, autoescape=True)).exists()
+    called = or_(WorkOrder.unit.contains(part, autoescape=True), WorkOrder.unit.in_(names))
+    return linked.where(Link.recording_id == Recording.id, called).exists()
 
 
 def _answered(question: str, answer: str | None) -> ColumnElement[bool]:

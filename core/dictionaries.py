@@ -142,6 +142,16 @@ async def names_on(session: AsyncSession, dictionary: str, day: date) -> dict[st
     return {alias: word.value for word in await words_on(session, dictionary, day) for alias in word.aliases}
 
 
+async def same_as(session: AsyncSession, dictionary: str, name: str) -> tuple[str, ...]:
+    """``name``, and every name that an entry has or had which has this one."""
+    return family(await words(session, dictionary), name)
+
+
+def family(there: Iterable[Word], name: str) -> tuple[str, ...]:
+    """As ``same_as``, of entries that were read."""
+    return tuple(dict.fromkeys([name, *(each for word in there if name in word.names for each in word.names)]))
+
+
 async def add_word(
     session: AsyncSession, dictionary: str, new: NewWord, *, by: str, now: datetime, today: date
 ) -> DictionaryEntry:

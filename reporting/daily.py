@@ -17,6 +17,7 @@ from archive.seal import seal_object
 from core.errors import Conflict, Refused
 from core.ids import new_id
 from core.ledger import Entry
+from core.operating import load_operating
 from core.settings import Settings
 from reporting.document import Document
 from reporting.evidence import figures_of
@@ -35,14 +36,15 @@ KIND = "report"
 async def issue_daily(archive: Archive, settings: Settings, day: date, *, by: str, retain_until: datetime) -> Report:
     """Issue the report of a local day and return its row.
 
-    When nothing has changed since the newest edition, that one is returned; otherwise a new edition is sealed.
-    ``Refused`` for a day that has not begun."""
+    Settings and dictionaries are those of the day.  When nothing has changed since the newest edition, that one is
+    returned; otherwise a new edition is sealed.  ``Refused`` for a day that has not begun."""
     now = archive.clock()
     begins, ends = day_bounds(day, settings.timezone)
     if now < begins:
         raise Refused("这一天尚未开始 / that day has not begun", day=day)
     async with archive.database.read() as session:
         facts = await day_facts(session, day, settings.timezone)
+        settings = (await load_operating(session, settings)).on(day)
         formulas = await formulas_on(session, day)
         newest = await _newest(session, day)
     figures = figures_of(facts, formulas, unfinished=now < ends)

@@ -1,6 +1,6 @@
 """One day's facts from real rows: readings of callbacks, recordings kept and missing, what citizens said."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import KEPT, SIGNALLED, Call, Recording
 from archive.catalogue import MISSING as CALL_MISSING
+from core.dictionaries import CATEGORIES, UNITS, names_on
 from reporting.figures import Answer, Reading, newest_of_each_order
 from reporting.masking import mask
 from workorders.orders import CONNECTED, SATISFIED, SOLVED, SUGGESTED, SUGGESTION, Finding, Link, WorkOrder
@@ -41,6 +42,14 @@ class Absent:
     work_order: str
     note: str
     open: bool
+
+
+@dataclass(frozen=True)
+class Called:
+    """Alias → the name under which units and categories are counted on a day."""
+
+    units: Mapping[str, str]
+    categories: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,10 @@ async def connected_readings(session: AsyncSession, day: date, timezone: ZoneInf
         select(Finding).join(Recording, Recording.id == Finding.recording_id).where(*of_the_day)
     )
     answers = _by_recording(findings)
+    called = Called(await names_on(session, UNITS, day), await names_on(session, CATEGORIES, day))
     readings = (
-        _reading(identifier, started_at, order, answers.get(identifier, ())) for identifier, started_at, order in rows
+        _reading(identifier, started_at, order, answers.get(identifier, ()), called)
+        for identifier, started_at, order in rows
     )
     return tuple(reading for reading in readings if reading.says(CONNECTED) == "yes")
 
@@ -139,13 +150,15 @@ def _by_recording(findings: Iterable[Finding]) -> dict[UUID, list[Finding]]:
     return found
 
 
-def _reading(identifier: UUID, started_at: datetime, order: WorkOrder, findings: Iterable[Finding]) -> Reading:
+def _reading(
+    identifier: UUID, started_at: datetime, order: WorkOrder, findings: Iterable[Finding], called: Called
+) -> Reading:
     return Reading(
         work_order=order.number,
         recording_id=identifier,
         started_at=started_at,
-        unit=order.unit or NO_UNIT,
-        category=order.category1 or NO_CATEGORY,
+        unit=called.units.get(order.unit, order.unit) or NO_UNIT,
+        category=called.categories.get(order.category1, order.category1) or NO_CATEGORY,
         answers={
             finding.question: Answer(
                 answer=finding.answer,

@@ -177,12 +177,12 @@ async def forget_withdrawn(session: AsyncSession) -> None:
 
 
 async def restore_setting(session: AsyncSession, event: Event) -> None:
-    """A policy or formula that holds from a day on."""
+    """A policy, formula or setting that holds from a day on; of two for one day the later."""
     name, day = event.facts["setting"], date.fromisoformat(event.facts["effective_from"])
-    if await session.get(EffectiveValue, (name, day)) is None:
-        value = event.facts["value"]
-        session.add(EffectiveValue(name=name, effective_from=day, value=value, set_by=event.actor, set_at=event.at))
-        await session.flush()
+    row = EffectiveValue(name=name, effective_from=day, value=event.facts["value"])
+    row.set_by, row.set_at = event.actor, event.at
+    await session.merge(row)
+    await session.flush()
 
 
 async def restore_night(session: AsyncSession, event: Event, zone: ZoneInfo) -> None:

@@ -28,6 +28,7 @@ from archive.seal import NewTurn, seal_transcript
 from core import jobs
 from core.errors import NotFound
 from core.jobs import Job
+from core.operating import settings_at
 from core.settings import Settings
 from reporting.daily import issue_daily
 from retention.handover.asking import find as find_export
@@ -42,6 +43,7 @@ from service.night import run_night
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
 from workorders.linking import link_recording, relink_pending
+from workorders.risks import risk_words
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ async def transcribe(context: Context, job: Job) -> None:
     recording_id = UUID(job.payload["recording_id"])
     async with context.archive.database.read() as session:
         recording = await session.get(Recording, recording_id)
-        words = await hot_words(session, recording) if recording else []
+        words = await hot_words(session, recording, context.settings.timezone) if recording else []
     if recording is None:
         raise NotFound("there is no such recording to transcribe", recording=recording_id)
     if recording.text_version:
@@ -106,7 +108,11 @@ def _new_turn(turn: Turn) -> NewTurn:
 async def find_order(context: Context, job: Job) -> None:
     """Link the recording to its work order, or ask a person."""
     recording_id = UUID(job.payload["recording_id"])
-    await link_recording(context.archive, recording_id, window_days=context.settings.link_window_days)
+    async with context.archive.database.read() as session:
+        recording = await session.get(Recording, recording_id)
+        called_at = recording.started_at if recording else context.archive.clock()
+        settings = await settings_at(session, context.settings, called_at)
+    await link_recording(context.archive, recording_id, window_days=settings.link_window_days)
     # Newly sealed, and perhaps newly linked: it may be in the scope of a case.
     await settle_holds(context.archive, context.settings, only=[recording_id])
 
@@ -122,20 +128,21 @@ async def findings(context: Context, job: Job) -> None:
             select(TurnRow).where(TurnRow.recording_id == recording_id).order_by(TurnRow.ordinal)
         )
         spoken = [SpokenTurn(turn.ordinal, turn.party, turn.start_ms, turn.end_ms, turn.text) for turn in turns]
-        now = context.archive.clock()
-        await store_findings(session, recording_id, read_findings(spoken), text_version=recording.text_version, now=now)
+        risks = await risk_words(session, recording.started_at.astimezone(context.settings.timezone).date())
+        found, now = read_findings(spoken, risks), context.archive.clock()
+        await store_findings(session, recording_id, found, text_version=recording.text_version, now=now)
 
 
 async def relink(context: Context, job: Job) -> None:
     """Orders were imported: answer the link questions that they settle."""
-    outcomes = await relink_pending(context.archive, window_days=context.settings.link_window_days)
+    outcomes = await relink_pending(context.archive, window_days=(await _now(context)).link_window_days)
     if new := [outcome.recording_id for outcome in outcomes if outcome.new]:
         await settle_holds(context.archive, context.settings, only=new)
 
 
 async def nightly(context: Context, job: Job) -> None:
     """The night's work on locks, reconciliation and approved disposals; a sample verified, the ledger signed."""
-    await run_night(context.archive, context.settings, now=context.archive.clock())
+    await run_night(context.archive, await _now(context), now=context.archive.clock())
 
 
 async def daily(context: Context, job: Job) -> None:
@@ -156,11 +163,18 @@ async def export(context: Context, job: Job) -> None:
         wanted = await find_export(session, UUID(job.payload["export_id"]))
     if wanted.state == EXPORT_DONE or wanted.removed_at is not None:
         return
-    target = bag_file(context.settings, wanted.id)
+    settings = await _now(context)
+    target = bag_file(settings, wanted.id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    until = keep_until(context.settings, context.archive.clock())
-    key = ledger_key(context.settings)
-    await run_export(context.archive, context.settings, wanted.id, target, key=key, retain_until=until)
+    until = keep_until(settings, context.archive.clock())
+    key = ledger_key(settings)
+    await run_export(context.archive, settings, wanted.id, target, key=key, retain_until=until)
+
+
+async def _now(context: Context) -> Settings:
+    """The settings in force today: each job looks, so that none needs a restart."""
+    async with context.archive.database.read() as session:
+        return await settings_at(session, context.settings, context.archive.clock())
 
 
 STEPS: Mapping[str, Step] = {

@@ -25,6 +25,8 @@ from archive.rebuild_ledger import Loss, leaves, restore_batch
 from archive.store import Version
 from archive.trust import verify_heads
 from core import jobs
+from core.dictionaries import CHANGED as WORD_CHANGED
+from core.dictionaries import restore_word
 from core.errors import Refused
 from core.exclusion import alone
 from core.ledger import Entry, append
@@ -134,11 +136,13 @@ async def _ledger(work: Rebuild) -> None:
 
 
 async def _settings(work: Rebuild) -> None:
-    """Policies and the nights' lists, which only the ledger tells."""
+    """Settings, dictionaries and the nights' lists, which only the ledger tells."""
     async with work.archive.database.write() as session:
-        for event in [each async for each in events_of_kinds(session, [SETTING_CHANGED, LISTED])]:
+        for event in [each async for each in events_of_kinds(session, [SETTING_CHANGED, WORD_CHANGED, LISTED])]:
             if event.kind == SETTING_CHANGED:
                 await restore_setting(session, event)
+            elif event.kind == WORD_CHANGED:
+                await restore_word(session, event.facts, by=event.actor, at=event.at)
             else:
                 await restore_night(session, event, work.settings.timezone)
 
@@ -210,7 +214,7 @@ async def _join(work: Rebuild, session: AsyncSession, found: Salvage) -> None:
     """A recording's links and outcomes, and the jobs that it still waits for."""
     now, recording = work.archive.clock(), found.recording
     linked = await restore_links(session, recording.id, found.events)
-    await restore_findings(session, found)
+    await restore_findings(session, found, work.settings.timezone)
     payload = {"recording_id": str(recording.id)}
     if recording.text_state != TEXT_DONE:
         await jobs.enqueue(session, TRANSCRIBE, payload, now=now, key=str(recording.id))

@@ -64,8 +64,9 @@ class NewFinding:
     rule: str = ""
 
 
-def read_findings(turns: Sequence[SpokenTurn]) -> list[NewFinding]:
-    """The answers of a callback, in the order of `orders.ANSWERS`.  Pure; any order of turns will do."""
+def read_findings(turns: Sequence[SpokenTurn], risk_words: Sequence[str] = ()) -> list[NewFinding]:
+    """The answers of a callback, in the order of `orders.ANSWERS`; ``risk_words`` are those of the team's dictionary.
+    Pure; any order of turns will do."""
     ordered = in_time(turns)
     said = [turn for turn in ordered if turn.party == CITIZEN and not is_announcement(turn)]
     spoken = [clause for turn in said for clause in clauses(turn)]
@@ -74,7 +75,7 @@ def read_findings(turns: Sequence[SpokenTurn]) -> list[NewFinding]:
         _connected(said),
         *(_answer(question, heard, spoken) for question in (CONTACTED, SOLVED, SATISFIED)),
         _suggestion(heard, spoken),
-        _risk(spoken),
+        _risk(spoken, risk_words),
     ]
 
 
@@ -138,8 +139,8 @@ def _suggestion(heard: Sequence[Reply], spoken: Sequence[Clause]) -> NewFinding:
     return _finding(SUGGESTION, after[0]) if after else NewFinding(SUGGESTION, "no", rule="nothing said")
 
 
-def _risk(spoken: Sequence[Clause]) -> NewFinding:
-    found = find_risk(spoken)
+def _risk(spoken: Sequence[Clause], words: Sequence[str]) -> NewFinding:
+    found = find_risk(spoken, words)
     if found is None:
         return NewFinding(RISK, "no", rule="nothing said")
     rule, clause = found

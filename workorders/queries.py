@@ -18,7 +18,7 @@ class OrderFilter:
     """What a list of orders is narrowed to.  Empty values do not narrow; days are inclusive, of ``created_at``."""
 
     text: str = ""  # in number or title
-    unit: str = ""
+    units: tuple[str, ...] = ()  # one of these names
     district: str = ""
     category1: str = ""
     status: str = ""
@@ -87,9 +87,11 @@ def _conditions(narrowed: OrderFilter) -> list[ColumnElement[bool]]:
     zone = narrowed.timezone
     same = [
         getattr(WorkOrder, column) == getattr(narrowed, column)
-        for column in ("unit", "district", "category1", "status")
+        for column in ("district", "category1", "status")
         if getattr(narrowed, column)
     ]
+    if narrowed.units:
+        same.append(WorkOrder.unit.in_(narrowed.units))
     if narrowed.text:
         columns = (WorkOrder.number, WorkOrder.title)
         same.append(or_(*(column.contains(narrowed.text, autoescape=True) for column in columns)))

@@ -24,7 +24,8 @@ from core.ids import new_id
 from workorders.exports import PREFIX, columns_key
 from workorders.findings import SpokenTurn, Told, read_findings, store_findings, told_by
 from workorders.importing import ExportRefused, apply_rows, read_rows
-from workorders.orders import Finding, Link, WorkOrder
+from workorders.orders import RISK, Finding, Link, WorkOrder
+from workorders.risks import OWN, risk_words
 from workorders.rows import OrderRow, RefusedRow
 
 # Stands in for an order that no sealed export brings back, so that its links are not lost; an import fills it.
@@ -109,27 +110,30 @@ async def add_link(
     await session.flush()
 
 
-async def restore_findings(session: AsyncSession, found: Salvage) -> None:
+async def restore_findings(session: AsyncSession, found: Salvage, zone: ZoneInfo) -> None:
     """The answers that the ledger tells of; where it tells of none, what the rules read from the first text."""
     told = told_by(found.events)
+    risks: Sequence[str] = ()
+    if not told or (RISK in told and told[RISK].rule == OWN):
+        risks = await risk_words(session, found.recording.started_at.astimezone(zone).date())
     if not told and found.texts:
         first = found.texts[0]
-        findings = read_findings(_spoken(first))
+        findings = read_findings(_spoken(first), risks)
         await store_findings(session, found.recording.id, findings, text_version=first.number, now=first.at)
     texts = {text.number: text for text in found.texts}
     for question, each in told.items():
         values = {**asdict(each), "id": UUID(each.finding) if each.finding else new_id()}
         del values["seq"], values["finding"]
-        sentence = _sentence(question, each, texts.get(each.text_version))
+        sentence = _sentence(question, each, texts.get(each.text_version), risks)
         session.add(Finding(recording_id=found.recording.id, question=question, sentence=sentence, **values))
     await session.flush()
 
 
-def _sentence(question: str, told: Told, text: Text | None) -> str:
+def _sentence(question: str, told: Told, text: Text | None, risks: Sequence[str]) -> str:
     """What the rules read at that place; where other rules pointed there, the whole turn."""
     if text is None:
         return ""
-    read = next((each for each in read_findings(_spoken(text)) if each.question == question), None)
+    read = next((each for each in read_findings(_spoken(text), risks) if each.question == question), None)
     if read is not None and (read.ordinal, read.start_ms) == (told.ordinal, told.start_ms):
         return read.sentence
     return text.turns[told.ordinal].text if 0 <= told.ordinal < len(text.turns) else ""

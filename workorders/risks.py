@@ -6,7 +6,12 @@ A rule that finds too much costs a glance, one that finds too little may cost mo
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.dictionaries import RISKS as RISK_WORDS
+from core.dictionaries import words_on
 from workorders.dialogue import Clause
 
 # In the order of what is gravest: the first that is found is the one that is shown.
@@ -31,14 +36,23 @@ RISKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("court", re.compile(r"起诉|打官司|法院(?:见|告|起)|[到去上]法院|[找请]律师|告你们|告他们")),
     ("complaint", re.compile(r"投诉(?:你们|他们|到底|你)|举报|一直投诉|接着投诉|继续投诉|还要投诉|再投诉")),
 )
+# The rule's name where a word of the team's dictionary was heard.
+OWN = "own word"
 _DENIED = re.compile(
     r"(?:不|没|没有|不会|不用|不想|不要|不打算|没想|不至于|从没|从来没)(?:再|去|要|有|过|想|是|到)*(?:去|说)?$"
 )
 
 
-def find_risk(clauses: Sequence[Clause]) -> tuple[str, Clause] | None:
-    """The gravest risk that a citizen's clauses name, and the first clause that does; ``None`` for none."""
-    for name, pattern in RISKS:
+async def risk_words(session: AsyncSession, day: date) -> list[str]:
+    """The words that a team asks to be told of, as they were on a local day."""
+    return [word.value for word in await words_on(session, RISK_WORDS, day)]
+
+
+def find_risk(clauses: Sequence[Clause], words: Sequence[str] = ()) -> tuple[str, Clause] | None:
+    """The gravest risk that a citizen's clauses name, and the first clause that does; ``None`` for none.  ``words``
+    are a team's own, behind all others."""
+    own = ((OWN, re.compile("|".join(map(re.escape, words)))),) if words else ()
+    for name, pattern in (*RISKS, *own):
         for clause in clauses:
             found = pattern.search(clause.text)
             if found and not _DENIED.search(clause.text[: found.start()]):

@@ -20,6 +20,7 @@ from api.models import (
 from api.problems import Problem
 from api.scope import visible
 from api.shaping import import_answer, order_detail, order_summary, recording_summary
+from core.dictionaries import UNITS, family
 from core.errors import NotFound
 from core.jobs import enqueue
 from retention.rule import keep_until
@@ -30,7 +31,8 @@ from workorders.exports import import_export
 async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
     """One page of the list."""
     here = context(request)
-    wanted = queries.OrderFilter(text=asked.q, status=asked.status, unit=asked.unit, timezone=here.settings.timezone)
+    units = family(here.in_force.dictionaries.get(UNITS, ()), asked.unit) if asked.unit else ()
+    wanted = queries.OrderFilter(text=asked.q, status=asked.status, units=units, timezone=here.settings.timezone)
     async with here.database.read() as session:
         rows = await queries.list_orders(session, wanted, limit=asked.limit, offset=asked.offset)
         total = await queries.count_orders(session, wanted)

@@ -212,7 +212,7 @@ async def test_lists_are_narrowed_and_paged(database: Database, tmp_path: Path) 
     await bring(database, tmp_path / "orders.xlsx")
     async with database.read() as session:
         wheelchairs = await list_orders(session, OrderFilter(text="轮椅"))
-        of_unit = await count_orders(session, OrderFilter(unit="供热公司"))
+        of_unit = await count_orders(session, OrderFilter(units=("供热公司",)))
         first, second = [await list_orders(session, OrderFilter(), limit=20, offset=start) for start in (0, 20)]
         none = await count_orders(session, OrderFilter(text="100%"))
         late = await count_orders(session, OrderFilter(created_from=date(2026, 11, 23)))
