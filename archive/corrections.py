@@ -5,7 +5,6 @@ where the text is what the machine had heard.  Turns keep their numbers and time
 characters that stayed.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from sqlalchemy import select
 
@@ -26,9 +24,6 @@ from archive.seal import NewTurn, seal_transcript
 from core.errors import Conflict, NotFound, Refused
 
 SAME, ADDED, REMOVED = "same", "added", "removed"
-# Two who save the same recording at once stand in line, so that the second is refused before it puts an object into
-# the store that no row will name.
-_LINES: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -53,50 +48,37 @@ class Piece:
     text: str
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What a person puts in place of version ``base_version`` of a recording's text: turn → its text, and why."""
+
+    recording_id: UUID
+    texts: Mapping[int, str]
+    author: str
+    reason: str
+    base_version: int
+
+
 async def correct_transcript(
-    archive: Archive,
-    recording_id: UUID,
-    texts: Mapping[int, str],
-    *,
-    author: str,
-    reason: str,
-    base_version: int,
-    retain_until: datetime,
-    then: Then | None = None,
+    archive: Archive, asked: Correction, *, retain_until: datetime, then: Then | None = None
 ) -> int:
     """Seal the next version and return its number.  ``Conflict`` unless ``base_version`` is the newest; ``Refused``
     without a reason, without a turn, or for a turn that is not there."""
-    async with _LINES.setdefault(recording_id, asyncio.Lock()):
-        return await _correct(archive, recording_id, texts, author, reason, base_version, retain_until, then)
-
-
-async def _correct(
-    archive: Archive,
-    recording_id: UUID,
-    texts: Mapping[int, str],
-    author: str,
-    reason: str,
-    base_version: int,
-    retain_until: datetime,
-    then: Then | None,
-) -> int:
-    turns = await _present(archive, recording_id, base_version)
-    if not reason.strip():
-        raise Refused("请写明更正理由 / a correction needs a reason", recording=recording_id)
-    unknown = sorted(set(texts) - set(range(len(turns))))
-    if unknown or not texts:
-        raise Refused("没有这句话 / no such turn", recording=recording_id, turns=unknown or "none")
-    corrected = [corrected_turn(turn, texts[place]) if place in texts else turn for place, turn in enumerate(turns)]
-    content = {"corrected_turns": sorted(texts), "base_version": base_version}
+    turns = await _present(archive, asked.recording_id, asked.base_version)
+    if not asked.reason.strip():
+        raise Refused("请写明更正理由 / a correction needs a reason", recording=asked.recording_id)
+    unknown = sorted(set(asked.texts) - set(range(len(turns))))
+    if unknown or not asked.texts:
+        raise Refused("没有这句话 / no such turn", recording=asked.recording_id, turns=unknown or "none")
     return await seal_transcript(
         archive,
-        recording_id,
-        content,
-        corrected,
-        author=author,
-        reason=reason.strip(),
+        asked.recording_id,
+        {"corrected_turns": sorted(asked.texts), "base_version": asked.base_version},
+        [corrected_turn(turn, asked.texts[n]) if n in asked.texts else turn for n, turn in enumerate(turns)],
+        author=asked.author,
+        reason=asked.reason.strip(),
         retain_until=retain_until,
-        expected_version=base_version,
+        expected_version=asked.base_version,
         then=then,
     )
 

@@ -117,27 +117,28 @@ async def seal_transcript(
 ) -> int:
     """Seal the next version of a recording's text and return its number.  ``Conflict`` unless ``expected_version`` is
     the present one.  All objects of the recording are locked until ``retain_until`` if that is later."""
-    recording = await _require_kept(archive, recording_id, expected_version)
     number = expected_version + 1
-    until = max(round_up(retain_until), recording.retain_until)
-    replaced = await _transcript_hash(archive, recording, expected_version)
-    wrapped = layout.document(
-        {
-            "format": layout.TRANSCRIPT_FORMAT,
-            "recording_id": str(recording_id),
-            "version": number,
-            "author": author,
-            "reason": reason,
-            "replaces_sha256": replaced,
-            "turns": [asdict(turn) for turn in turns],
-            "content": content,
-        }
-    )
-    key = layout.transcript_key(recording_id, recording.started_at, number)
-    stored = await store_bytes(archive, key, layout.TRANSCRIPT, wrapped, until, recording_id)
     async with archive.database.write() as session:
+        # The row is locked before the object is put: of two who seal the same version at once, in whichever processes,
+        # the second is refused before it leaves a locked object that no row will name.
         recording = await _lock_recording(session, recording_id)
         _require_version(recording, expected_version)
+        until = max(round_up(retain_until), recording.retain_until)
+        replaced = await _transcript_hash(session, recording, expected_version)
+        wrapped = layout.document(
+            {
+                "format": layout.TRANSCRIPT_FORMAT,
+                "recording_id": str(recording_id),
+                "version": number,
+                "author": author,
+                "reason": reason,
+                "replaces_sha256": replaced,
+                "turns": [asdict(turn) for turn in turns],
+                "content": content,
+            }
+        )
+        key = layout.transcript_key(recording_id, recording.started_at, number)
+        stored = await store_bytes(archive, key, layout.TRANSCRIPT, wrapped, until, recording_id)
         now = archive.clock()
         await _lengthen_all(archive, session, recording, until)
         await _add_object(archive, session, stored, recording)
@@ -311,14 +312,6 @@ async def _find_recording(archive: Archive, recording_id: UUID) -> Recording | N
         return await session.get(Recording, recording_id)
 
 
-async def _require_kept(archive: Archive, recording_id: UUID, expected_version: int) -> Recording:
-    recording = await _find_recording(archive, recording_id)
-    if recording is None:
-        raise NotFound("no such recording", recording=recording_id)
-    _require_version(recording, expected_version)
-    return recording
-
-
 async def _lock_recording(session: AsyncSession, recording_id: UUID) -> Recording:
     """The recording's row, locked: what changes its objects or its hold waits in line."""
     recording = await session.get(Recording, recording_id, with_for_update=True)
@@ -330,20 +323,20 @@ async def _lock_recording(session: AsyncSession, recording_id: UUID) -> Recordin
 
 
 def _require_version(recording: Recording, expected: int) -> None:
-    if recording.life != KEPT:
-        raise Conflict("this recording has been disposed of", recording=recording.id)
     if recording.text_version != expected:
         raise Conflict(
-            "the text has moved on", recording=recording.id, expected_version=expected, found=recording.text_version
+            "有人先保存了新的一版 / the text has moved on",
+            recording=recording.id,
+            expected_version=expected,
+            found=recording.text_version,
         )
 
 
-async def _transcript_hash(archive: Archive, recording: Recording, number: int) -> str | None:
+async def _transcript_hash(session: AsyncSession, recording: Recording, number: int) -> str | None:
     key = layout.transcript_key(recording.id, recording.started_at, number)
-    async with archive.database.read() as session:
-        return await session.scalar(
-            select(StoredObject.sha256).where(StoredObject.recording_id == recording.id, StoredObject.key == key)
-        )
+    return await session.scalar(
+        select(StoredObject.sha256).where(StoredObject.recording_id == recording.id, StoredObject.key == key)
+    )
 
 
 async def _add_object(

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -30,22 +30,28 @@ _STYLE_NONCE = web.RequestKey("STYLE_NONCE", str)
 
 
 def set_up_templates(app: web.Application) -> None:
+    """What is in a template is the same for every application of a process."""
+    app[aiohttp_jinja2.APP_KEY] = _environment()
+
+
+@cache
+def _environment() -> jinja2.Environment:
     """Everything is escaped; a name that a template misspells is an error."""
-    environment = aiohttp_jinja2.setup(
-        app,
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        default_helpers=False,
-        # Templates change with the program: no look at the disk for each page.
+        # Templates change with the program: no look at the disk for each page, and none is thrown out for another.
         auto_reload=False,
+        cache_size=-1,
     )
     environment.filters.update(
         browser=labels.browser_word, clock=clock, size=size, marked=marked, segment=lambda text: quote(text, safe="")
     )
     environment.globals.update(labels=labels, asset=asset)
+    return environment
 
 
 def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:

@@ -26,7 +26,7 @@ from api.problems import Problem
 from api.routes.recordings import path_id
 from api.scope import require_visible
 from archive.catalogue import Recording
-from archive.corrections import TextVersion, correct_transcript, differences, open_version, text_versions
+from archive.corrections import Correction, TextVersion, correct_transcript, differences, open_version, text_versions
 from archive.drafts import Draft, drop_draft, read_draft, replace_draft, write_draft
 from archive.house import Then
 from core.jobs import enqueue
@@ -94,11 +94,13 @@ async def save_version(request: web.Request, identifier: UUID, asked: Correction
         turns = {turn.ordinal: turn.text for turn in await reading.turns_of(session, identifier)}
     number = await correct_transcript(
         here.archive,
-        identifier,
-        {ordinal: unmask_text(text, turns.get(ordinal, "")) for ordinal, text in asked.texts.items()},
-        author=user.name,
-        reason=asked.reason,
-        base_version=asked.base_version,
+        Correction(
+            identifier,
+            {ordinal: unmask_text(text, turns.get(ordinal, "")) for ordinal, text in asked.texts.items()},
+            user.name,
+            asked.reason,
+            asked.base_version,
+        ),
         retain_until=eligible_at(
             recording.ended_at, here.now(), years=here.settings.retention_years, timezone=here.settings.timezone
         ),

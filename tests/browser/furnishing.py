@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from archive.catalogue import StoredObject
 from archive.comments import add_comment
-from archive.corrections import correct_transcript
+from archive.corrections import Correction, correct_transcript
 from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
 from core.settings import Settings
@@ -49,11 +49,7 @@ async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
             )
     await correct_transcript(
         web.archive,
-        web.seeded.full,
-        {5: "建议以后坏了早点派人来看看。"},
-        author="agent",
-        reason="听错了两个字",
-        base_version=1,
+        Correction(web.seeded.full, {5: "建议以后坏了早点派人来看看。"}, "agent", "听错了两个字", 1),
         retain_until=until,
     )
     await add_comment(web.archive, web.seeded.full, at_ms=9000, text="市民语气平和，愿意再接回访。", by="supervisor")

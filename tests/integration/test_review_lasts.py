@@ -1,6 +1,8 @@
 """What a review leaves: comments outlive the database, and everything goes with its recording."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +11,7 @@ import pytest
 from sqlalchemy import delete, func, select, text
 
 from archive.comments import Comment, add_comment, comments_of
-from archive.corrections import correct_transcript, text_versions
+from archive.corrections import Correction, correct_transcript, text_versions
 from archive.drafts import Draft, ListeningPlace, note_place, write_draft
 from archive.heads import sign_head
 from archive.peaks import Waveform
@@ -41,11 +43,7 @@ async def _reviewed(house: House) -> UUID:
     recording, archive = await house.seal(), house.archive
     await correct_transcript(
         archive,
-        recording.id,
-        {0: "问题已经解决了，我非常满意。"},
-        author="li",
-        reason="听录音核对",
-        base_version=1,
+        Correction(recording.id, {0: "问题已经解决了，我非常满意。"}, "li", "听录音核对", 1),
         retain_until=recording.retain_until,
     )
     await add_comment(archive, recording.id, at_ms=1500, text="语气平和", by="li")
@@ -78,6 +76,27 @@ async def test_everything_goes_with_the_recording(house: House) -> None:
     # Whoever comes late with a page that is still open makes no outline of what is gone.
     with pytest.raises(NotFound):
         await peaks_of(house.archive, recording)
+
+
+async def test_two_processes_that_correct_at_once_leave_nothing_unnamed(house: House) -> None:
+    """Each has its own connections, as two web processes have: one is refused, before it puts an object."""
+    recording, url = await house.seal(), house.archive.database.url
+    others = [Database(url.render_as_string(hide_password=False)) for _ in range(4)]
+    corrections = [
+        correct_transcript(
+            replace(house.archive, database=database),
+            Correction(recording.id, {0: f"第{number}人听到的"}, f"agent{number}", "听录音核对", 1),
+            retain_until=recording.retain_until,
+        )
+        for number, database in enumerate(others)
+    ]
+    results = await asyncio.gather(*corrections, return_exceptions=True)
+    for database in others:
+        await database.close()
+    assert sorted(type(result).__name__ for result in results) == ["Conflict", "Conflict", "Conflict", "int"]
+    sealed = [version.key async for version in house.archive.store.list_versions("recordings/")]
+    assert sum(key.endswith("/transcript.v2.json") for key in sealed) == 1
+    assert await verify_recording(house.archive, recording.id) == []
 
 
 async def test_comments_and_versions_come_back_from_the_store(house: House) -> None:
