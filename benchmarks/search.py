@@ -35,6 +35,8 @@ from service.migrate import migrate
 from tests.servers import start_postgres
 
 TARGET_MS = 100.0
+# As in docker-compose.yml.
+SHARED_BUFFERS = "2GB"
 WARM_UP = 20
 # What the target is about; the other kinds are shown beside it.
 MEASURED = ("frequent words", "rare words", "phrases", "rare phrases")
@@ -186,7 +188,7 @@ async def main() -> None:
     small = min(asked.sqlite_calls, asked.calls)
     with tempfile.TemporaryDirectory(prefix="huiyin-search-") as directory:
         plain = replace(load({}), data_dir=Path(directory))
-        with start_postgres() as server:
+        with start_postgres(SHARED_BUFFERS) as server:
             on_postgres = await on_database(
                 "postgres", replace(plain, database_url=server.url("postgres")), asked.calls, asked.times
             )
