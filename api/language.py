@@ -7,7 +7,7 @@ catalogue up to date and reports what lacks English.  ``{count} {count:call|call
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from babel.messages.pofile import read_po
 
 LANGUAGES = ("zh", "en")
 COOKIE = "huiyin_language"
-CHINESE = re.compile(r"[\u3400-\u9fff]")
+# Characters and full-width punctuation: a colon of one language is not that of the other.
+CHINESE = re.compile(r"[\u3001-\u303f\u3400-\u9fff\uff00-\uffef]")
 CATALOGUE = Path(__file__).parent / "locale" / "en.po"
 # How each language writes a moment.  The process keeps the C locale, so %b is English.
 MOMENTS: Mapping[str, Mapping[str, str]] = {
@@ -52,8 +53,8 @@ def translator(language: str) -> Callable[..., str]:
     return translate
 
 
-def written(moment: datetime, form: str, language: str) -> str:
-    """A moment as the language writes it: ``minute``, ``second``, ``day``, ``short``, or a form of ``strftime``."""
+def written(moment: date, form: str, language: str) -> str:
+    """A moment (or a day) as the language writes it: ``minute``, ``second``, ``day``, ``short``, or ``strftime``'s."""
     return moment.strftime(MOMENTS[language].get(form, form))
 
 

@@ -147,10 +147,11 @@ class Fault:
         return f"{self.what}: expected {self.expected}, found {self.found}"
 
 
-def in_chinese(fault: Fault) -> str:
-    """What was expected and found, in Chinese alone; a kind that is not ours goes by its own name."""
+def in_both(fault: Fault) -> str:
+    """What was expected and found, ``中文 / English``; a kind that is not ours goes by its own name."""
     expected, found = _chinese(fault.expected), _chinese(fault.found)
-    return f"{IN_CHINESE.get(fault.kind, fault.kind)}：应为 {expected}，实为 {found}"
+    chinese = f"{IN_CHINESE.get(fault.kind, fault.kind)}：应为 {expected}，实为 {found}"
+    return f"{chinese} / {fault.kind}: expected {fault.expected}, found {fault.found}"
 
 
 def _both(phrase: str) -> str:

@@ -44,3 +44,9 @@ class Unavailable(HuiyinError):
 
 class Damaged(HuiyinError):
     """Bytes are not what was sealed: the error names the object, the expected and the found hash."""
+
+
+def with_cause(chinese: str, english: str, cause: object) -> str:
+    """``中文 / English``, each with its half of the cause (all of it, where that is in one language)."""
+    first, slash, second = str(cause).partition(" / ")
+    return f"{chinese}：{first} / {english}: {second if slash else first}"

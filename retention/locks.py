@@ -14,7 +14,7 @@ from archive.catalogue import KEPT, Recording, StoredObject
 from archive.house import Archive
 from archive.seal import lengthen
 from archive.store import Version
-from core.errors import NotFound, Refused
+from core.errors import NotFound, Refused, with_cause
 from core.ledger import Entry, append
 from core.settings import Settings
 from retention.disposal import DATES, SYSTEM
@@ -155,7 +155,14 @@ async def _check(archive: Archive, expected: _Expected, *, dry_run: bool) -> Loc
     try:
         found = await archive.store.head(row.key, row.version_id)
     except NotFound:
-        return LockReport(checked=1, faults=(Fault("missing", row.key, "对象缺失：目录中有，存储中没有"),))
+        return LockReport(
+            checked=1,
+            faults=(
+                Fault(
+                    "missing", row.key, "对象缺失：目录中有，存储中没有 / missing: in the catalogue, not in the store"
+                ),
+            ),
+        )
     faults = _differences(row, found)
     if found.lock_until is not None and found.lock_until >= expected.until:
         return LockReport(checked=1, faults=faults)
@@ -163,14 +170,22 @@ async def _check(archive: Archive, expected: _Expected, *, dry_run: bool) -> Loc
         try:
             await _repair(archive, expected, found)
         except Refused as refusal:
-            return LockReport(checked=1, faults=(*faults, Fault("refused", row.key, f"锁定无法延长：{refusal}")))
+            return LockReport(
+                checked=1,
+                faults=(
+                    *faults,
+                    Fault("refused", row.key, with_cause("锁定无法延长", "the lock cannot be lengthened", refusal)),
+                ),
+            )
     return LockReport(checked=1, repaired=(row.key,), faults=faults)
 
 
 def _differences(row: StoredObject, found: Version) -> tuple[Fault, ...]:
     if found.size == row.size and found.sha256 == row.sha256:
         return ()
-    return (Fault("differs", row.key, f"对象与目录不符：应为 {row.size} 字节，存储中为 {found.size} 字节"),)
+    chinese = f"对象与目录不符：应为 {row.size} 字节，存储中为 {found.size} 字节"
+    english = f"not as in the catalogue: expected {row.size} bytes, the store has {found.size} bytes"
+    return (Fault("differs", row.key, f"{chinese} / {english}"),)
 
 
 async def _repair(archive: Archive, expected: _Expected, found: Version) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import StoredObject
 from archive.faults import Fault as ObjectFault
-from archive.faults import in_chinese
+from archive.faults import in_both
 from archive.heads import newest_head, sign_head
 from archive.house import Archive
 from archive.seal import seal_object
+from core.errors import with_cause
 from core.exclusion import alone
 from core.ledger import Entry, LedgerRow, canonical
 from core.note import SigningKey, VerifierKey
@@ -145,9 +146,9 @@ async def _keep(archive: Archive, settings: Settings, steps: _Steps, *, dry_run:
 
 def _all_faults(first: Iterable[Fault], verified: Iterable[ObjectFault], *, unsigned: bool) -> tuple[Fault, ...]:
     """One for each kind and thing, though two steps may see the same."""
-    found = [*first, *(Fault(fault.kind, fault.subject, in_chinese(fault)) for fault in verified)]
+    found = [*first, *(Fault(fault.kind, fault.subject, in_both(fault)) for fault in verified)]
     if unsigned:
-        found.append(Fault(UNSIGNED, "ledger", "台账有异常，今夜不签名"))
+        found.append(Fault(UNSIGNED, "ledger", "台账有异常，今夜不签名 / the ledger has faults: not signed this night"))
     return tuple({(fault.kind, fault.subject): fault for fault in reversed(found)}.values())[::-1]
 
 
@@ -164,7 +165,10 @@ async def _dispose(archive: Archive, settings: Settings, now: datetime) -> tuple
     """Carry out what two people decided; a refusal is a fault of the night, and is tried again the next."""
     done = await execute_confirmed(archive, settings, now=now)
     await list_batch(archive, settings, now=now)
-    faults = [Fault("disposal", str(recording), f"处置未能完成：{error}") for recording, error in done.refused]
+    faults = [
+        Fault("disposal", str(recording), with_cause("处置未能完成", "not disposed of", error))
+        for recording, error in done.refused
+    ]
     return tuple(str(recording) for recording in done.disposed), tuple(faults)
 
 

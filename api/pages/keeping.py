@@ -21,7 +21,7 @@ from core.errors import HuiyinError
 from retention.register import list_members
 
 SHOWN = 100
-_SPLIT = re.compile(r"[\s,，、;；]+")
+_SPLIT = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
 
 
 async def show_holds(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:

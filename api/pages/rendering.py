@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from api.assets import asset, script
 from api.context import LANGUAGE, TOKEN, USER, context
 from api.language import CHINESE, half, translator, written
 from api.middleware import PERMISSION_OF, SECURITY_HEADERS
-from api.pages import labels, notices
+from api.pages import labels, notes, notices
 from api.pages.navigation import navigation
 from api.permissions import allows
 from api.problems import Problem
@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         browser=labels.browser_word, clock=clock, size=size, marked=marked, segment=lambda text: quote(text, safe="")
     )
-    environment.globals.update(labels=labels, asset=asset)
+    environment.globals.update(labels=labels, notes=notes, asset=asset)
     return environment
 
 
@@ -72,8 +72,15 @@ def _words(request: web.Request, language: str) -> dict[str, Any]:
     """How things are said and written."""
     zone = context(request).settings.timezone
 
-    def local(moment: datetime | None, form: str = "minute") -> str:
-        return written(moment.astimezone(zone), form, language) if moment else "—"
+    def local(moment: datetime | date | str | None, form: str = "minute") -> str:
+        """A day alone (or its ISO text) is written as a day, whatever ``form`` says."""
+        if not moment:
+            return "—"
+        if isinstance(moment, str):
+            moment = date.fromisoformat(moment)
+        if not isinstance(moment, datetime):
+            return written(moment, "day", language)
+        return written(moment.astimezone(zone), form, language)
 
     def style_nonce() -> str:
         """For a script that brings style sheets of its own: the page's policy then lets them in."""
@@ -83,6 +90,7 @@ def _words(request: web.Request, language: str) -> dict[str, Any]:
 
     return {
         "t": translator(language),
+        "half": partial(half, language=language),
         "language": language,
         "theme": request.get(THEME, THEMES[0]),
         "local": local,

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.house import Archive
-from core.errors import Conflict, HuiyinError, Refused
+from core.errors import Conflict, HuiyinError, Refused, with_cause
 from core.ledger import Entry, LedgerRow, append
 from core.settings import Settings
 from retention.handover.tables import DONE, Export, ExportItem, Receipt
@@ -27,6 +27,14 @@ from retention.handover.working import someone_writes, working_directory
 REMOVED, HANDED_OUT = "export removed", "handed out"
 EXPIRED, DISPOSAL = "expired", "disposal"
 SYSTEM = "system"
+UNSEEN = (
+    "看不到移交包目录，到期的副本未能清除；请在本机挂载该目录"
+    " / the directory of handovers is not there and expired copies were not removed: mount it on this machine"
+)
+UNKNOWN = (
+    "移交包目录中有来历不明的文件，可能是录音副本，请查明后删除"
+    " / an unknown file in the directory of handovers, perhaps a copy of recordings: find out, then delete it"
+)
 
 
 @dataclass
@@ -151,7 +159,7 @@ async def remove_expired(archive: Archive, settings: Settings, *, now: datetime)
     if not await asyncio.to_thread(settings.exports.is_dir):
         async with archive.database.read() as session:
             if (await session.scalars(over.limit(1))).first() is not None:
-                sweep.faults[str(settings.exports)] = "看不到移交包目录，到期的副本未能清除；请在本机挂载该目录"
+                sweep.faults[str(settings.exports)] = UNSEEN
         return sweep
     async with archive.database.write() as session:
         for export in await session.scalars(over.order_by(Export.asked_at).with_for_update()):
@@ -164,7 +172,7 @@ async def remove_expired(archive: Archive, settings: Settings, *, now: datetime)
     for name, export_id in names.items():
         row = rows.get(export_id) if export_id else None
         if row is None:
-            sweep.faults[name] = "移交包目录中有来历不明的文件，可能是录音副本，请查明后删除"
+            sweep.faults[name] = UNKNOWN
         elif row.removed_at is not None:
             await _remove_or_tell(bag_file(settings, row.id), sweep)
     return sweep
@@ -174,7 +182,7 @@ async def _remove_or_tell(bag: Path, sweep: Sweep) -> None:
     try:
         await asyncio.to_thread(_remove, bag)
     except HuiyinError as error:
-        sweep.faults[bag.name] = f"移交包副本未能删除：{error}"
+        sweep.faults[bag.name] = with_cause("移交包副本未能删除", "the copy of a handover was not deleted", error)
 
 
 def _names(directory: Path) -> dict[str, UUID | None]:

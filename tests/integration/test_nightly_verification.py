@@ -109,7 +109,9 @@ async def test_a_changed_bit_is_found_in_its_turn_and_again_until_it_is_dealt_wi
         assert [(fault.kind, fault.subject.rpartition("/")[2]) for fault in result.faults] == [
             ("altered", "audio.flac")
         ]
-        assert result.faults[0].detail == f"内容被改动：应为 {before}，实为 {after}"
+        assert result.faults[0].detail == (
+            f"内容被改动：应为 {before}，实为 {after} / altered: expected {before}, found {after}"
+        )
 
 
 async def test_the_head_is_signed_last_and_the_same_night_changes_nothing_more(house: House) -> None:

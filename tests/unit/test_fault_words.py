@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archive import faults
-from archive.faults import IN_CHINESE, Fault, in_chinese
+from archive.faults import IN_CHINESE, Fault, in_both
 
 ROOT = Path(__file__).parent.parent.parent
 NAMED = re.compile(r"^[A-Z_, ]+ = (\".+\")$", re.MULTILINE)
@@ -37,9 +37,12 @@ def test_words_and_numbers_of_what_was_expected_and_found_are_said_in_both() -> 
         "a/b：目录所示文字与封存不符 the catalogue's text is another；"
         "应为 expected 封存的 12 句 12 turns as sealed，实为 found 第 2 句不同（从 0 数起） turn 2 differs"
     )
-    assert in_chinese(fault) == "目录所示文字与封存不符：应为 封存的 12 句，实为 第 2 句不同（从 0 数起）"
+    assert in_both(fault) == (
+        "目录所示文字与封存不符：应为 封存的 12 句，实为 第 2 句不同（从 0 数起）"
+        " / the catalogue's text is another: expected 12 turns as sealed, found turn 2 differs"
+    )
     assert Fault("a", faults.ALTERED, "0a", "1b").said.endswith("应为 expected 0a，实为 found 1b"), (
         "hashes stay as they are"
     )
     held = Fault("recording 1", faults.OTHER_HOLD, "held, by case 7", "not held, by no case")
-    assert in_chinese(held) == "目录所示保全与台账不符：应为 由案件 7 保全，实为 没有保全"
+    assert in_both(held).partition(" / ")[0] == "目录所示保全与台账不符：应为 由案件 7 保全，实为 没有保全"
