@@ -17,6 +17,7 @@ import api.pages.login
 import api.pages.look
 import api.pages.nights
 import api.pages.orders
+import api.pages.quarantine
 import api.pages.recordings
 import api.pages.reports
 import api.pages.reveal
@@ -40,6 +41,7 @@ import api.routes.operations
 import api.routes.orders
 import api.routes.own
 import api.routes.recordings
+import api.routes.quarantine
 import api.routes.reports
 import api.routes.reveal
 import api.routes.review
@@ -77,6 +79,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.uploads.ENDPOINTS,
     *api.routes.search.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
+    *api.routes.quarantine.ENDPOINTS,
     *api.routes.review.ENDPOINTS,
     *api.routes.evidence.ENDPOINTS,
     *api.routes.shares.ENDPOINTS,
@@ -114,6 +117,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.keeping.ENDPOINTS,
     *api.pages.handover.ENDPOINTS,
     *api.pages.disposals.ENDPOINTS,
+    *api.pages.quarantine.ENDPOINTS,
 )
 
 

@@ -17,6 +17,12 @@ from core.heartbeats import newest
 from core.jobs import counts
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+WATCHED = {
+    "files_waiting": "waiting",
+    "files_taken": "taken",
+    "files_refused": "refused",
+    "in_quarantine": "quarantined",
+}
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
@@ -53,6 +59,12 @@ class Metrics:
         self._oldest = Gauge(
             "huiyin_spool_oldest_seconds", "How long the oldest closed call waits", ("host",), registry=self._registry
         )
+        self._watched = Gauge(
+            "huiyin_watched_files",
+            "Files of the watched folder: waiting, in quarantine, and taken or refused since the process began",
+            ("host", "state"),
+            registry=self._registry,
+        )
         self._free = Gauge(
             "huiyin_spool_free_bytes", "Space left on the spool's file system", ("host",), registry=self._registry
         )
@@ -65,6 +77,7 @@ class Metrics:
         """The exposition text of this moment.  Without the database only what is counted here, and that it is away."""
         for gauge in (self._recordings, self._calls, self._jobs, self._alerts, self._beats, self._spool):
             gauge.clear()
+        self._watched.clear()
         self._oldest.clear()
         self._free.clear()
         try:
@@ -91,7 +104,10 @@ class Metrics:
             self._read_facts(host, beat.facts, now)
 
     def _read_facts(self, host: str, facts: Mapping[str, Any], now: datetime) -> None:
-        """What a recorder (``calls``, ``free_mb``) or a sealer (``closed`` …) says of itself."""
+        """What a recorder (``calls``, ``free_mb``), a sealer (``closed`` …) or an intake says of itself."""
+        for name, state in WATCHED.items():
+            if name in facts:
+                self._watched.labels(host, state).set(facts[name])
         for name, state in (("calls", "recording"), ("closed", "closed"), ("stuck", "stuck")):
             if name in facts:
                 self._spool.labels(host, state).set(facts[name])

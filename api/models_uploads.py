@@ -42,3 +42,13 @@ class QuarantinedView(Model):
 
 class QuarantineList(Model):
     items: list[QuarantinedView]
+
+
+class QuarantineRetry(Model):
+    """``metadata``: better facts than those that came with the file; ``null``: those."""
+
+    metadata: FinishedCall | None = None
+
+
+class QuarantineRemoval(Model):
+    reason: str = Field(min_length=2, max_length=200)

@@ -38,6 +38,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     # For machines: a token of somebody who answers for calls or for gateways.  What was refused lies in quarantine.
     "recordings.upload": frozenset({SUPERVISOR, SYSTEM}),
     "quarantine.see": frozenset({SUPERVISOR, AUDITOR, SYSTEM}),
+    "quarantine.decide": frozenset({SYSTEM}),
     "transcripts.see": _LISTENERS,
     "recordings.search": _LISTENERS,
     "search.export": frozenset({SUPERVISOR, AUDITOR}),

@@ -242,6 +242,10 @@ POST /search/export
 
 def _parsed(text: str) -> Mapping[tuple[str, str], frozenset[str] | None]:
     found: dict[tuple[str, str], frozenset[str] | None] = {}
+POST /api/v1/quarantine/{name}/remove
+POST /api/v1/quarantine/{name}/retry
+POST /quarantine/{name}/remove
+POST /quarantine/{name}/retry
     roles: frozenset[str] | None = None
     for line in text.split("\n"):
         if line.startswith("["):
@@ -251,6 +255,7 @@ def _parsed(text: str) -> Mapping[tuple[str, str], frozenset[str] | None]:
             method, path = line.split()
             assert (method, path) not in found, line
             found[method, path] = roles
+GET /quarantine
     return found
 
 

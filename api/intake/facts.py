@@ -1,10 +1,10 @@
 """What comes with a finished recording: the call's facts, as JSON beside the file."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
 from api.models import Model
 
@@ -39,7 +39,21 @@ class FinishedCall(Model):
             raise ValueError("no call was recorded then")
         return value.astimezone(UTC)
 
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """From JSON; ``ValueError`` names what is wrong first and quotes nothing."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from None
+
     @property
     def recording_id(self) -> UUID:
         """The identifier of its recording, whoever asks and in whichever process."""
         return uuid5(_CALLS, self.call_id)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where the first fault is and what it is; what stands there may be a name or a number, and is not quoted."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

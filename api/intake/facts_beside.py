@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from api.intake.facts import FinishedCall
+from api.intake.facts import FinishedCall, first_fault
 from workorders.reading import ExportRefused, decode
 
 JSON, CSV = ".json", ".csv"
@@ -26,9 +26,9 @@ _CALLED = {"call_id": "call_id", "agent": "agent_number", "citizen": "citizen_nu
 def from_side(content: bytes, suffix: str) -> FinishedCall:
     """A side file: the JSON object of an upload, or a CSV file with a line of the same names and a line of values."""
     try:
-        return FinishedCall.model_validate_json(content if suffix == JSON else _object_of(content))
-    except ValidationError as error:
-        raise ValueError(f"the side file: {_first(error)}") from None
+        return FinishedCall.read(content if suffix == JSON else _object_of(content))
+    except ValueError as error:
+        raise ValueError(f"the side file: {error}") from None
 
 
 def from_name(stem: str, pattern: re.Pattern[str] | None, zone: ZoneInfo) -> FinishedCall | None:
@@ -46,21 +46,16 @@ def from_name(stem: str, pattern: re.Pattern[str] | None, zone: ZoneInfo) -> Fin
     try:
         return FinishedCall.model_validate({**facts, "started_at": started})
     except ValidationError as error:
-        raise ValueError(f"the file's name: {_first(error)}") from None
+        raise ValueError(f"the file's name: {first_fault(error)}") from None
 
 
 def _object_of(content: bytes) -> bytes:
     try:
         rows = list(csv.reader(io.StringIO(decode(content), newline=""), strict=True))
     except (ExportRefused, csv.Error):
-        raise ValueError("the side file is no CSV in UTF-8 or GB18030") from None
+        raise ValueError("no CSV in UTF-8 or GB18030") from None
     rows = [row for row in rows if any(row)]
     if len(rows) != 2 or len(rows[0]) != len(rows[1]):
-        raise ValueError("the side file: expected one line of names and one of as many values")
+        raise ValueError("expected one line of names and one of as many values")
     named = {name.strip(): value.strip() for name, value in zip(*rows, strict=True) if value.strip()}
     return json.dumps(named).encode()
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

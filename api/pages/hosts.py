@@ -1,4 +1,4 @@
-"""The recorders as the status page shows them: what each host's recorder and sealer last said of themselves."""
+"""The hosts as the status page shows them: what each one's recorder, sealer and intake last said of themselves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,4 +48,37 @@ def _host(host: str, recorder: Heartbeat | None, sealer: Heartbeat | None, now: 
         oldest_at=datetime.fromisoformat(oldest) if oldest else None,
         free_mb=said.get("free_mb"),
         ports_free=said.get("ports_free"),
+    )
+
+
+@dataclass(frozen=True)
+class IntakeHost:
+    """One machine that takes in the files of a watched folder.  ``watching``: it is the one that works there now."""
+
+    host: str
+    seen_at: datetime
+    alive: bool
+    watching: bool
+    waiting: int
+    taken: int
+    refused: int
+    ignored: int
+
+
+def intake_hosts(beats: Mapping[tuple[str, str], Heartbeat], now: datetime) -> Sequence[IntakeHost]:
+    """One for each host on which an intake was seen within a day."""
+    found = [beat for (process, _), beat in sorted(beats.items()) if process == "intake"]
+    return [_intake(beat, now) for beat in found if now - beat.at < SHOWN_FOR]
+
+
+def _intake(beat: Heartbeat, now: datetime) -> IntakeHost:
+    return IntakeHost(
+        host=beat.host,
+        seen_at=beat.at,
+        alive=now - beat.at < STALE_AFTER,
+        watching=bool(beat.facts.get("watching")),
+        waiting=beat.facts.get("files_waiting", 0),
+        taken=beat.facts.get("files_taken", 0),
+        refused=beat.facts.get("files_refused", 0),
+        ignored=beat.facts.get("files_ignored", 0),
     )

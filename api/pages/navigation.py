@@ -43,7 +43,7 @@ GROUPS: tuple[tuple[Entry, ...], ...] = (
     ),
     (
         Entry("报表", ("/reports",)),
-        Entry("运行状态", ("/status", "/nightly")),
+        Entry("运行状态", ("/status", "/nightly", "/quarantine")),
         Entry("系统管理", ("/admin", "/admin/accounts")),
     ),
 )

@@ -8,7 +8,7 @@ from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models import CallQuery, PauseBody
-from api.pages.hosts import recorder_hosts
+from api.pages.hosts import intake_hosts, recorder_hosts
 from api.pages.rendering import render, see_other
 from api.routes.calls import calls, wish
 from api.routes.operations import retry_job
@@ -46,6 +46,7 @@ async def show_status(request: web.Request) -> web.Response:
         now=context(request).now(),
     )
 
+        intakes=intake_hosts(beats, context(request).now()),
 
 async def do_retry(request: web.Request) -> web.Response:
     await retry_job(request)

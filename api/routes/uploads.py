@@ -1,4 +1,4 @@
-"""Upload of finished recordings, and the list of what could not be taken in.
+"""Upload of finished recordings.
 
 The body is written to disk as it comes, in pieces; limits are counted on what has arrived, whatever its headers say.
 """
@@ -12,15 +12,13 @@ from typing import TypeVar
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.multipart import MultipartReader
-from pydantic import ValidationError
 
 from api.context import Context, context, signed_in
 from api.endpoint import MULTIPART, Endpoint, answer
-from api.intake import quarantine
 from api.intake.facts import FinishedCall
 from api.intake.room import MEGABYTE, incoming
 from api.intake.taking import Taken, Unusable, take_in
-from api.models_uploads import QuarantinedView, QuarantineList, UploadAnswer, UploadForm
+from api.models_uploads import UploadAnswer, UploadForm
 from api.problems import Problem
 
 T = TypeVar("T")
@@ -50,7 +48,7 @@ async def post_recording(request: web.Request) -> web.Response:
             taken = await take_in(here.archive, here.settings, delivery.call, delivery.file, by=signed_in(request).name)
         except Unusable as error:
             raise Problem(422, str(error)) from None
-    return answer(_view(taken), status=201 if taken.new else 200)
+    return answer(upload_answer(taken), status=201 if taken.new else 200)
 
 
 async def _receive(request: web.Request, here: Context, directory: Path, most: int) -> _Delivery:
@@ -92,10 +90,9 @@ async def _facts(part: BodyPartReader, stall: float) -> FinishedCall:
         if len(content) > LARGEST_FACTS:
             raise Problem(413, "metadata: expected at most 64 KiB")
     try:
-        return FinishedCall.model_validate_json(bytes(content))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise Problem(422, f"metadata.{'.'.join(str(step) for step in first['loc'])}: {first['msg']}") from None
+        return FinishedCall.read(bytes(content))
+    except ValueError as error:
+        raise Problem(422, f"metadata.{error}") from None
 
 
 async def _write(part: BodyPartReader, target: Path, most: int, stall: float) -> bool:
@@ -114,7 +111,8 @@ def _too_large(here: Context) -> Problem:
     return Problem(413, f"expected at most {here.settings.upload_max_mb} MB: see HUIYIN_UPLOAD_MAX_MB")
 
 
-def _view(taken: Taken) -> UploadAnswer:
+def upload_answer(taken: Taken) -> UploadAnswer:
+    """What was taken in, as the API says it."""
     row = taken.recording
     return UploadAnswer(
         id=row.id,
@@ -125,23 +123,6 @@ def _view(taken: Taken) -> UploadAnswer:
         retain_until=row.retain_until,
         new=taken.new,
     )
-
-
-async def get_quarantine(request: web.Request) -> web.Response:
-    found = await asyncio.to_thread(quarantine.listed, context(request).settings)
-    items = [
-        QuarantinedView(
-            name=each.name,
-            sha256=each.sha256,
-            size=each.size,
-            reason=each.reason,
-            at=each.at,
-            by=each.by,
-            call_id=each.call_id,
-        )
-        for each in found
-    ]
-    return answer(QuarantineList(items=items))
 
 
 ENDPOINTS = (
@@ -156,13 +137,5 @@ ENDPOINTS = (
         answers=UploadAnswer,
         status=201,
         again=200,
-    ),
-    Endpoint(
-        "GET",
-        "/api/v1/quarantine",
-        "quarantine.see",
-        get_quarantine,
-        "未能收取的文件 / files that could not be taken in",
-        answers=QuarantineList,
     ),
 )

@@ -16,6 +16,7 @@ from service.commands import (
     orders,
     people,
     processes,
+    quarantine,
     rebuild,
     speech,
     spool,
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         ledger,
         people,
         gateways,
+        quarantine,
         spool,
     ):
         family.add_to(commands)
