@@ -26,6 +26,7 @@ import api.pages.search
 import api.pages.shared
 import api.pages.start
 import api.pages.status
+import api.pages.webhooks
 import api.pages.work
 import api.routes.accounts
 import api.routes.calls
@@ -40,8 +41,8 @@ import api.routes.nights
 import api.routes.operations
 import api.routes.orders
 import api.routes.own
-import api.routes.recordings
 import api.routes.quarantine
+import api.routes.recordings
 import api.routes.reports
 import api.routes.reveal
 import api.routes.review
@@ -50,6 +51,7 @@ import api.routes.session
 import api.routes.shares
 import api.routes.timeline
 import api.routes.uploads
+import api.routes.webhooks
 import api.routes.work
 from api import assets, middleware
 from api.access.limits import RateLimit
@@ -77,9 +79,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.reveal.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
     *api.routes.uploads.ENDPOINTS,
+    *api.routes.quarantine.ENDPOINTS,
     *api.routes.search.ENDPOINTS,
     *api.routes.corrections.ENDPOINTS,
-    *api.routes.quarantine.ENDPOINTS,
     *api.routes.review.ENDPOINTS,
     *api.routes.evidence.ENDPOINTS,
     *api.routes.shares.ENDPOINTS,
@@ -96,6 +98,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.ledger.ENDPOINTS,
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
+    *api.routes.webhooks.ENDPOINTS,
     *api.events.endpoints.ENDPOINTS,
     *api.pages.login.ENDPOINTS,
     *api.pages.look.ENDPOINTS,
@@ -103,6 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.work.ENDPOINTS,
     *api.pages.account.ENDPOINTS,
     *api.pages.admin.ENDPOINTS,
+    *api.pages.webhooks.ENDPOINTS,
     # Before the orders, whose numbers may hold slashes.
     *api.pages.reveal.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
@@ -113,11 +117,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.search.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
     *api.pages.status.ENDPOINTS,
+    *api.pages.quarantine.ENDPOINTS,
     *api.pages.ledger.ENDPOINTS,
     *api.pages.keeping.ENDPOINTS,
     *api.pages.handover.ENDPOINTS,
     *api.pages.disposals.ENDPOINTS,
-    *api.pages.quarantine.ENDPOINTS,
 )
 
 

@@ -157,6 +157,27 @@ async def counts(session: AsyncSession) -> dict[tuple[str, str], int]:
     return {(kind, state): number for kind, state, number in rows}
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Jobs of one kind that are in one state and not done: how many, the oldest, and all their attempts so far."""
+
+    kind: str
+    state: str
+    number: int
+    oldest: datetime
+    attempts: int
+
+
+async def unfinished(session: AsyncSession, *kinds: str) -> list[Queue]:
+    """What is queued, running or failed, of these kinds (of all, where none is named); read along the index of states,
+    however many jobs are done."""
+    columns = (JobRow.kind, JobRow.state, func.count(), func.min(JobRow.created_at), func.sum(JobRow.attempts))
+    query = select(*columns).where(JobRow.state.in_((QUEUED, RUNNING, FAILED)))
+    query = query.group_by(JobRow.kind, JobRow.state).order_by(JobRow.kind, JobRow.state)
+    rows = await session.execute(query.where(JobRow.kind.in_(kinds)) if kinds else query)
+    return [Queue(kind, state, number, oldest, int(attempts)) for kind, state, number, oldest, attempts in rows]
+
+
 async def _owned(session: AsyncSession, job: Job, worker: str) -> JobRow:
     row = await session.get(JobRow, job.id, with_for_update=True)
     if row is None or row.state != RUNNING or row.worker != worker or row.attempts != job.attempt:

@@ -54,10 +54,12 @@ GET /keeping/policies
 GET /api/v1/reports
 GET /api/v1/reports/{id}/docx
 GET /api/v1/reports/{id}/html
+GET /events/reports
 GET /reports
 
 [agent supervisor auditor system]
 GET /api/v1/calls
+GET /events/pipeline
 GET /status
 
 [supervisor auditor system audit]
@@ -93,6 +95,7 @@ GET /api/v1/work-orders
 GET /api/v1/work-orders/{number:.+}
 GET /api/v1/work-orders/{number:.+}/timeline
 POST /api/v1/work-orders/{number:.+}/reveal
+GET /events/recordings/{id}
 GET /links
 GET /orders
 GET /orders/{number:.+}
@@ -144,6 +147,7 @@ GET /api/v1/exports
 GET /api/v1/exports/{id}
 GET /api/v1/exports/{id}/download
 POST /api/v1/exports/{id}/receipt
+GET /events/exports
 GET /handover
 POST /handover/{id}/receipt
 
@@ -166,6 +170,8 @@ POST /api/v1/holds/{id}/release/confirm
 POST /api/v1/holds/{id}/release/withdraw
 POST /api/v1/search/hold
 POST /search/hold
+GET /events/disposals/{id}
+GET /events/holds/{id}
 GET /keeping
 POST /handover/{id}/purge
 GET /keeping/disposals
@@ -188,6 +194,13 @@ GET /admin/teams
 GET /api/v1/accounts
 GET /api/v1/teams
 GET /api/v1/tokens
+
+[system audit]
+GET /admin/webhooks
+GET /admin/webhooks/{id}
+GET /api/v1/webhooks
+GET /api/v1/webhooks/{id}
+GET /api/v1/webhooks/{id}/deliveries
 
 [auditor]
 POST /api/v1/exports
@@ -216,7 +229,23 @@ POST /api/v1/reports/daily
 POST /reports/daily
 
 [system]
+POST /admin/webhooks
+POST /admin/webhooks/{id}
+POST /admin/webhooks/{id}/deliveries/{delivery}/send
+POST /admin/webhooks/{id}/remove
+POST /admin/webhooks/{id}/secret
+POST /admin/webhooks/{id}/test
+POST /api/v1/webhooks
+PATCH /api/v1/webhooks/{id}
+DELETE /api/v1/webhooks/{id}
+POST /api/v1/webhooks/{id}/deliveries/{delivery}/send
+POST /api/v1/webhooks/{id}/secret
+POST /api/v1/webhooks/{id}/test
 POST /api/v1/jobs/{id}/retry
+POST /api/v1/quarantine/{name}/remove
+POST /api/v1/quarantine/{name}/retry
+POST /quarantine/{name}/remove
+POST /quarantine/{name}/retry
 POST /api/v1/policies
 POST /keeping/policies
 POST /status/jobs/{id}/retry
@@ -226,6 +255,7 @@ POST /api/v1/recordings
 
 [supervisor auditor system]
 GET /api/v1/quarantine
+GET /quarantine
 
 [supervisor auditor]
 GET /api/v1/recordings/{id}/evidence
@@ -242,10 +272,6 @@ POST /search/export
 
 def _parsed(text: str) -> Mapping[tuple[str, str], frozenset[str] | None]:
     found: dict[tuple[str, str], frozenset[str] | None] = {}
-POST /api/v1/quarantine/{name}/remove
-POST /api/v1/quarantine/{name}/retry
-POST /quarantine/{name}/remove
-POST /quarantine/{name}/retry
     roles: frozenset[str] | None = None
     for line in text.split("\n"):
         if line.startswith("["):
@@ -255,7 +281,6 @@ POST /quarantine/{name}/retry
             method, path = line.split()
             assert (method, path) not in found, line
             found[method, path] = roles
-GET /quarantine
     return found
 
 

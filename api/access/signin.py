@@ -4,7 +4,7 @@ Whether a name exists is told neither by the answer nor by the work done: each a
 leaves one row in the ledger.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,11 +15,15 @@ from api.access import attempts, second_factor, sessions, tokens
 from api.access.accounts import UserRow, user_from
 from api.access.attempts import Attempt
 from api.access.passwords import PasswordChecks
+from api.access.secret import digest
 from api.access.sessions import Client, Lasts, Opened, SessionRow
+from api.access.tokens import TokenRow
 from api.access.user import NEW_FACTOR, NEW_PASSWORD, User
 from core import ledger
 from core.database import Database
 
+# Whose a token is, and the row that says so.
+_Held = tuple[User, SessionRow | TokenRow]
 # Who tries to log in under a name that there is none of: the ledger does not say which, it may be a password.
 NOBODY = "nobody"
 
@@ -145,16 +149,16 @@ async def renew(database: Database, rules: Rules, name: str, client: Client, *, 
         return Login(user_from(row, pending=_pending(row, rules)), opened)
 
 
-async def user_of(database: Database, token: str, now: datetime, rules: Rules) -> User | None:
-    """Whose token this is: a session's that has not run out, or a machine's that holds; its user must be active."""
-    by_machine = token.startswith(tokens.PREFIX)
+async def user_of(database: Database, token: str, now: datetime, rules: Rules, *, used: bool = True) -> User | None:
+    """Whose token this is: a session's that has not run out, or a machine's that holds; its user must be active.
+    ``used``: it lasts on; a page that renews itself while nobody is there must not keep a session alive."""
     async with database.read() as session:
-        found = await (_by_machine(session, token, now) if by_machine else _by_session(session, token, now, rules))
+        found = (await _held(session, [token], now, rules)).get(token)
     if found is None:
         return None
     user, row = found
     last = row.seen_at if isinstance(row, SessionRow) else row.last_used_at
-    if last is None or now - last >= sessions.SEEN_EVERY:
+    if used and (last is None or now - last >= sessions.SEEN_EVERY):
         async with database.write() as session:
             if isinstance(row, SessionRow):
                 await sessions.mark_seen(session, row, now)
@@ -163,24 +167,30 @@ async def user_of(database: Database, token: str, now: datetime, rules: Rules) -
     return user
 
 
-async def _by_session(
-    session: AsyncSession, token: str, now: datetime, rules: Rules
-) -> tuple[User, SessionRow | tokens.TokenRow] | None:
-    row = await sessions.session_of(session, token, now, rules.lasts)
-    if row is None or row.half_open:
-        return None
-    owner = await session.get(UserRow, row.user)
-    return (user_from(owner, pending=_pending(owner, rules)), row) if owner and owner.active else None
+async def holders(session: AsyncSession, wanted: Collection[str], now: datetime, rules: Rules) -> Mapping[str, User]:
+    """Whose tokens these are, of those that still hold; asking does not count as using them."""
+    return {token: user for token, (user, _) in (await _held(session, wanted, now, rules)).items()}
 
 
-async def _by_machine(
-    session: AsyncSession, secret: str, now: datetime
-) -> tuple[User, SessionRow | tokens.TokenRow] | None:
-    row = await tokens.token_row(session, secret, now)
-    owner = await session.get(UserRow, row.user) if row else None
-    if row is None or owner is None or not owner.active:
-        return None
-    return user_from(owner, scopes=frozenset(row.scopes)), row
+async def _held(session: AsyncSession, wanted: Collection[str], now: datetime, rules: Rules) -> Mapping[str, _Held]:
+    """One question for sessions and one for machines, however many tokens there are; most requests ask for one."""
+    by_hash = {digest(token): token for token in wanted}
+    machines = [each for each, token in by_hash.items() if token.startswith(tokens.PREFIX)]
+    people = by_hash.keys() - machines
+    held: dict[str, _Held] = {}
+    if people:
+        joined = select(SessionRow, UserRow).join(UserRow, UserRow.name == SessionRow.user)
+        found = await session.execute(joined.where(SessionRow.token_sha256.in_(people), UserRow.active))
+        for row, owner in found.tuples():
+            if sessions.is_alive(row, now, rules.lasts) and not row.half_open:
+                held[by_hash[row.token_sha256]] = user_from(owner, pending=_pending(owner, rules)), row
+    if machines:
+        known = select(TokenRow, UserRow).join(UserRow, UserRow.name == TokenRow.user)
+        given = await session.execute(known.where(TokenRow.token_sha256.in_(machines), UserRow.active))
+        for token, owner in given.tuples():
+            if tokens.holds(token, now):
+                held[by_hash[token.token_sha256]] = user_from(owner, scopes=frozenset(token.scopes)), token
+    return held
 
 
 def _pending(row: UserRow, rules: Rules) -> str:

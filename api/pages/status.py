@@ -7,6 +7,8 @@ from aiohttp import web
 from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
+from api.events.endpoints import followed
+from api.events.topics import PIPELINE
 from api.models import CallQuery, PauseBody
 from api.pages.hosts import intake_hosts, recorder_hosts
 from api.pages.rendering import render, see_other
@@ -21,6 +23,7 @@ from core.jobs import DONE, FAILED, QUEUED, RUNNING, counts
 
 
 async def show_status(request: web.Request) -> web.Response:
+    live = await followed(request, PIPELINE)
     async with context(request).database.read() as session:
         numbers = await counts(session)
         failed = await reading.list_jobs(session, FAILED, 50)
@@ -43,10 +46,11 @@ async def show_status(request: web.Request) -> web.Response:
         recordings=recordings,
         alerts=alerts,
         hosts=recorder_hosts(beats, context(request).now()),
+        intakes=intake_hosts(beats, context(request).now()),
         now=context(request).now(),
+        live=live,
     )
 
-        intakes=intake_hosts(beats, context(request).now()),
 
 async def do_retry(request: web.Request) -> web.Response:
     await retry_job(request)

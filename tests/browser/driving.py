@@ -36,7 +36,7 @@ PATIENCE = 30_000
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BUSIEST = (SUPERVISOR, AUDITOR, SECURITY, SYSTEM, AUDIT, CLIENT, AGENT)
 # What answers machines and browsers, not people.
-_NOT_PAGES = re.compile(r"/(api/|static/|healthz|readyz|metrics)")
+_NOT_PAGES = re.compile(r"/(api/|events/|static/|healthz|readyz|metrics)")
 
 
 @dataclass(frozen=True)

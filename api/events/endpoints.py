@@ -1,0 +1,96 @@
+"""``GET /events/…``: one stream of events for each topic, under the permission of the pages that follow it."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode
+from uuid import UUID
+
+from aiohttp import web
+
+from api.context import TOKEN, context, signed_in
+from api.endpoint import Endpoint
+from api.events.message import HEARTBEAT, MEDIA_TYPE, Event, retry_after
+from api.events.streams import STREAMS, Stream
+from api.events.topics import TOPICS, Topic, look_at
+from api.middleware import note_answered
+from api.routes.recordings import path_id
+
+RETRY_MILLISECONDS = 3000
+CHANGED = "changed"
+HEADERS = {
+    "Content-Type": MEDIA_TYPE,
+    "Cache-Control": "no-store",
+    # nginx would hold events back until a buffer is full.
+    "X-Accel-Buffering": "no",
+}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What a page follows, and which version it shows."""
+
+    path: str
+    version: str
+
+    @property
+    def address(self) -> str:
+        """Where its events are; they begin with what changed since this page was made."""
+        return f"{self.path}?{urlencode({'since': self.version})}"
+
+
+async def followed(request: web.Request, topic: Topic, subject: UUID | None = None) -> Followed:
+    """For a page that follows a topic.  Ask before the page's own queries: what changes in between is then told."""
+    async with context(request).database.read() as session:
+        seen = await look_at(session, topic, signed_in(request), subject)
+    return Followed(f"/events/{topic.path.format(id=subject)}", seen.version)
+
+
+async def follow(topic: Topic, request: web.Request) -> web.StreamResponse:
+    """Tell what changes, until the client leaves, its login ends, or its time is over."""
+    subject = path_id(request) if "id" in request.match_info else None
+    response = web.StreamResponse(headers=HEADERS)
+    if request.method == "HEAD":
+        return response
+    stream = await request.app[STREAMS].open(topic, signed_in(request), request[TOKEN], subject)
+    try:
+        await response.prepare(request)
+        note_answered(request)
+        await _tell(request, response, stream)
+    finally:
+        request.app[STREAMS].leave(stream)
+    return response
+
+
+async def _tell(request: web.Request, response: web.StreamResponse, stream: Stream) -> None:
+    loop, pace = asyncio.get_running_loop(), request.app[STREAMS].pace
+    # Not all at the same moment again, after a restart.
+    until = loop.time() + pace.life * random.uniform(0.8, 1.2)
+    known = request.headers.get("Last-Event-ID") or request.query.get("since", "")
+    await _write(request, response, retry_after(RETRY_MILLISECONDS))
+    while not stream.ended and loop.time() < until:
+        seen = stream.seen
+        if seen.version == known:
+            await _write(request, response, HEARTBEAT)
+        else:
+            data = seen.state if stream.watch.topic.told else f'"{seen.version}"'
+            await _write(request, response, bytes(Event(CHANGED, data, seen.version)))
+            known = seen.version
+        await stream.news(min(pace.heartbeat, max(0.0, until - loop.time())))
+
+
+async def _write(request: web.Request, response: web.StreamResponse, octets: bytes) -> None:
+    """Raises ``ConnectionError`` when the client is gone, or takes nothing."""
+    try:
+        async with asyncio.timeout(request.app[STREAMS].pace.write):
+            await response.write(octets)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client takes nothing") from None
+
+
+ENDPOINTS = tuple(
+    Endpoint("GET", f"/events/{topic.path}", topic.permission, partial(follow, topic)) for topic in TOPICS
+)

@@ -1,0 +1,117 @@
+"""What pages can follow: one table.  A topic's state holds identifiers, states and counts, and nobody's name or number.
+
+Each look is cheap, since it is taken every two seconds: by key, or along an index.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import reading
+from api.access.user import User
+from api.scope import visible
+from archive.catalogue import MISSING, SIGNALLED, Recording
+from archive.pausing import newest
+from core.alerts import standing
+from core.errors import NotFound
+from core.jobs import unfinished
+from core.ledger import LedgerRow
+from reporting.reports import Report
+from retention.disposal import Disposal
+from retention.handover.tables import Export
+from retention.holds import HoldCase, HoldMember
+from retention.night import KIND as NIGHT
+
+Look = Callable[[AsyncSession, User, UUID | None], Awaitable[Any]]
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Topic:
+    """``path`` follows ``/events/``; ``told``: the state itself is sent, not only its version."""
+
+    path: str
+    permission: str
+    look: Look
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A topic's state at one moment, as JSON, and its version."""
+
+    state: str
+
+    @property
+    def version(self) -> str:
+        """The same for the same state, in every process."""
+        return hashlib.sha256(self.state.encode()).hexdigest()[:20]
+
+
+async def look_at(session: AsyncSession, topic: Topic, user: User, subject: UUID | None) -> Seen:
+    """The topic as ``user`` may know of it; ``NotFound`` for a subject that is not there for him."""
+    return Seen(json.dumps(await topic.look(session, user, subject), default=str, sort_keys=True))
+
+
+async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) -> Any:
+    calls = await reading.list_calls(session, user, SIGNALLED, SHOWN)
+    missing = await reading.list_calls(session, user, MISSING, SHOWN)
+    pauses = await newest(session, [call.id for call in calls])
+    nights = select(LedgerRow.seq).where(LedgerRow.kind == NIGHT).order_by(LedgerRow.seq.desc()).limit(1)
+    return [
+        [(call.id, call.ended_at, call.work_order, call.note) for call in calls],
+        [call.id for call in missing],
+        [(pause.id, pause.outcome) for pause in pauses.values()],
+        [(alert.name, alert.process, alert.host, alert.since) for alert in await standing(session)],
+        [(queue.kind, queue.state, queue.number, queue.attempts) for queue in await unfinished(session)],
+        await session.scalar(nights),
+    ]
+
+
+async def _recording(session: AsyncSession, user: User, subject: UUID | None) -> Any:
+    columns = select(Recording.text_state, Recording.text_version, Recording.held, Recording.life)
+    row = (await session.execute(columns.where(Recording.id == subject, visible(user)))).one_or_none()
+    if row is None:
+        raise NotFound("no such recording", recording=subject)
+    return {"text_state": row.text_state, "text_version": row.text_version, "held": row.held, "life": row.life}
+
+
+async def _exports(session: AsyncSession, _user: User, _subject: UUID | None) -> Any:
+    progress = select(Export.id, Export.state, Export.recorded, Export.written, Export.removed_at)
+    rows = await session.execute(progress.order_by(Export.asked_at.desc()).limit(SHOWN))
+    waiting = [(queue.kind, queue.state, queue.attempts) for queue in await unfinished(session, "export")]
+    return [[tuple(row) for row in rows], waiting]
+
+
+async def _hold(session: AsyncSession, _user: User, subject: UUID | None) -> Any:
+    case = await session.get(HoldCase, subject)
+    if case is None:
+        raise NotFound("没有这个案件 / no such case", case=subject)
+    members = select(HoldMember.state, func.count()).where(HoldMember.case_id == subject).group_by(HoldMember.state)
+    return [case.state, sorted(tuple(row) for row in await session.execute(members))]
+
+
+async def _batch(session: AsyncSession, _user: User, subject: UUID | None) -> Any:
+    states = select(Disposal.state, func.count()).where(Disposal.batch_id == subject).group_by(Disposal.state)
+    return sorted(tuple(row) for row in await session.execute(states))
+
+
+async def _reports(session: AsyncSession, _user: User, _subject: UUID | None) -> Any:
+    newest_first = select(Report.id).order_by(Report.issued_at.desc()).limit(SHOWN)
+    waiting = [(queue.kind, queue.state, queue.number) for queue in await unfinished(session, "daily")]
+    return [list(await session.scalars(newest_first)), waiting]
+
+
+PIPELINE = Topic("pipeline", "calls.see", _pipeline)
+RECORDING = Topic("recordings/{id}", "recordings.see", _recording, told=True)
+EXPORTS = Topic("exports", "exports.see", _exports)
+HOLD = Topic("holds/{id}", "holds.see", _hold)
+BATCH = Topic("disposals/{id}", "disposals.see", _batch)
+REPORTS = Topic("reports", "reports.see", _reports)
+TOPICS = (PIPELINE, RECORDING, EXPORTS, HOLD, BATCH, REPORTS)
