@@ -181,13 +181,13 @@ async def _held(session: AsyncSession, wanted: Collection[str], now: datetime, r
     if people:
         joined = select(SessionRow, UserRow).join(UserRow, UserRow.name == SessionRow.user)
         found = await session.execute(joined.where(SessionRow.token_sha256.in_(people), UserRow.active))
-        for row, owner in found.tuples():
+        for row, owner in found:
             if sessions.is_alive(row, now, rules.lasts) and not row.half_open:
                 held[by_hash[row.token_sha256]] = user_from(owner, pending=_pending(owner, rules)), row
     if machines:
         known = select(TokenRow, UserRow).join(UserRow, UserRow.name == TokenRow.user)
         given = await session.execute(known.where(TokenRow.token_sha256.in_(machines), UserRow.active))
-        for token, owner in given.tuples():
+        for token, owner in given:
             if tokens.holds(token, now):
                 held[by_hash[token.token_sha256]] = user_from(owner, scopes=frozenset(token.scopes)), token
     return held

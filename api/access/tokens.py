@@ -71,10 +71,9 @@ async def make_token(
     return row, secret
 
 
-async def token_row(session: AsyncSession, secret: str, now: datetime) -> TokenRow | None:
-    """The token of this secret, unless it was revoked or has run out."""
-    row = await session.scalar(select(TokenRow).where(TokenRow.token_sha256 == digest(secret)))
-    return row if row is not None and row.revoked_at is None and now < row.expires_at else None
+def holds(row: TokenRow, now: datetime) -> bool:
+    """Neither revoked nor run out."""
+    return row.revoked_at is None and now < row.expires_at
 
 
 async def mark_used(session: AsyncSession, row: TokenRow, now: datetime) -> None:
