@@ -336,6 +336,12 @@ class CallView(Model):
     work_order: str
     note: str
     pause: PauseAnswer | None = None
+    # What the recorder sees while the call lasts; ``quality``: good, fair, poor, silent, or empty where unknown.
+    agent: PartyView | None = None
+    citizen: PartyView | None = None
+    quality: str = ""
+    paused_by: str = ""
+    paused_at: datetime | None = None
 
 
 class CallList(Model):

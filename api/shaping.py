@@ -27,6 +27,7 @@ from api.models import (
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.corrections import realign
+from archive.live_calls import LiveCall
 from archive.pausing import PauseRequest
 from core.jobs import JobRow
 from core.ledger import LedgerRow
@@ -220,10 +221,15 @@ def job_view(row: JobRow) -> JobView:
     )
 
 
-def call_view(row: Call, pause: PauseRequest | None = None) -> CallView:
-    """A signalled call; ``pause`` is the last request to pause or resume it."""
+def call_view(row: Call, pause: PauseRequest | None = None, live: LiveCall | None = None) -> CallView:
+    """A signalled call; ``pause`` is the last request to pause or resume it, ``live`` what its recorder sees."""
     seen = CallView.model_validate(row, from_attributes=True)
-    return seen.model_copy(update={"pause": pause_answer(pause)}) if pause else seen
+    known: dict[str, Any] = {"pause": pause_answer(pause)} if pause else {}
+    if live and row.ended_at is None:
+        known |= {"agent": party(live.agent_number, live.agent_name), "quality": live.quality}
+        known |= {"citizen": party(live.citizen_number, live.citizen_name)}
+        known |= {"paused_by": live.paused_by, "paused_at": live.paused_at}
+    return seen.model_copy(update=known)
 
 
 def pause_answer(row: PauseRequest) -> PauseAnswer:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.comments import Comment
 from archive.drafts import Draft, ListeningPlace
+from archive.live_calls import LiveCall
 from archive.pausing import PauseRequest
 from archive.peaks import Waveform
 from archive.redaction_copies import Redaction
@@ -44,6 +45,7 @@ REMOVED: tuple[type[Base], ...] = (
     Comment,
     Draft,
     ListeningPlace,
+    LiveCall,
     # A link may lead to a redacted copy: it goes first.
     Share,
     Redaction,

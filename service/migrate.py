@@ -28,6 +28,7 @@ import api.webhooks.tables
 import archive.catalogue
 import archive.comments
 import archive.drafts
+import archive.live_calls
 import archive.pausing
 import archive.peaks
 import archive.redaction_copies
@@ -61,6 +62,7 @@ TABLE_MODULES = (
     archive.catalogue,
     archive.comments,
     archive.drafts,
+    archive.live_calls,
     archive.pausing,
     archive.peaks,
     archive.redaction_copies,

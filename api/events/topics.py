@@ -17,6 +17,7 @@ from api import reading
 from api.access.user import User
 from api.scope import visible
 from archive.catalogue import MISSING, SIGNALLED, Recording
+from archive.live_calls import live
 from archive.pausing import newest
 from core.alerts import standing
 from core.errors import NotFound
@@ -63,9 +64,11 @@ async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) ->
     calls = await reading.list_calls(session, user, SIGNALLED, SHOWN)
     missing = await reading.list_calls(session, user, MISSING, SHOWN)
     pauses = await newest(session, [call.id for call in calls])
+    heard = (await live(session, [call.id for call in calls])).values()
     nights = select(LedgerRow.seq).where(LedgerRow.kind == NIGHT).order_by(LedgerRow.seq.desc()).limit(1)
     return [
         [(call.id, call.ended_at, call.work_order, call.note) for call in calls],
+        sorted((each.recording_id, each.quality, each.paused_at, bool(each.citizen_number)) for each in heard),
         [call.id for call in missing],
         [(pause.id, pause.outcome) for pause in pauses.values()],
         [(alert.name, alert.process, alert.host, alert.since) for alert in await standing(session)],

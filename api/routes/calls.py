@@ -9,6 +9,7 @@ from api.models import CallList, CallQuery, CallView, PauseAnswer, PauseBody, Re
 from api.routes.recordings import path_id
 from api.scope import require_visible_call
 from api.shaping import call_view, pause_answer
+from archive.live_calls import live
 from archive.pausing import PAUSE, RESUME, PauseRequest, Wish, ask, newest
 
 
@@ -17,7 +18,8 @@ async def calls(request: web.Request, asked: CallQuery) -> list[CallView]:
     async with context(request).database.read() as session:
         rows = await reading.list_calls(session, signed_in(request), asked.state, asked.limit)
         pauses = await newest(session, [row.id for row in rows])
-    return [call_view(row, pauses.get(row.id)) for row in rows]
+        seen = await live(session, [row.id for row in rows])
+    return [call_view(row, pauses.get(row.id), seen.get(row.id)) for row in rows]
 
 
 async def wish(request: web.Request, action: str, reason: str) -> PauseRequest:

@@ -16,6 +16,7 @@ from service import spool
 from service.alarms import Alarms
 from service.announcer import Announcer
 from service.heartbeat import beating, report_second
+from service.live_calls import showing
 from service.pausing import pausing
 from service.processes import Signals, signals
 from service.processes.draining import drain, reloading, sealed
@@ -75,7 +76,11 @@ async def _record(
         _calm_collector()
         facts = {"sip": recorder.address, "tls": recorder.tls_address or "-", "rtp": settings.rtp_ports}
         log.info("recording", extra={"facts": facts})
-        async with reloading(recorder.reload, told), pausing(recorder, database, settings.longest_pause, utc_now):
+        async with (
+            reloading(recorder.reload, told),
+            pausing(recorder, database, settings.longest_pause, utc_now),
+            showing(recorder, capture, database),
+        ):
             await told.finish.wait()
             finished = await drain(recorder, settings.drain_seconds.total_seconds(), told)
         await recorder.stop()

@@ -15,6 +15,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ RTCP_TURNS = 5
 PENDING_OF_ALL = 256 << 20
 # The kernel's buffer holds less than this many times that; a sender that never ends must not hold up the closing.
 LAST_READS = 8
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a stream is received: seconds since its last packet, and the share lost within the last five seconds."""
+
+    quiet_seconds: float
+    lost: float
 
 
 class Capture:
@@ -151,6 +160,11 @@ class Capture:
         """Seconds without RTP or RTCP, as of the last look: a stalled event loop is not a silent stream."""
         entry = self._entry(port)
         return max(0.0, entry.visited - entry.heard)
+
+    def condition(self, port: int) -> Condition | None:
+        """How a stream is received now; ``None`` for a port that is not open."""
+        entry = self._open.get(port)
+        return Condition(self.quiet_seconds(port), entry.reports.lost) if entry else None
 
     def start(self) -> None:
         """Begin to read on the running event loop."""

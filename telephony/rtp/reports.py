@@ -90,6 +90,8 @@ class Reports:
         self._counted = 0
         self._sender_reports: tuple[int, int, float] | None = None
         self.goodbyes = 0
+        # The share of packets that the last report said was lost.
+        self.lost = 0.0
         # The first one after half the time (§6.2).
         self.due = at + self._interval() / 2
         # When the next ``look`` is wanted: at the first packets, and right before each report.
@@ -135,6 +137,7 @@ class Reports:
         if source and source.received > source.received_before:
             known = self._sender_reports
             blocks = (source.block(known[1:] if known and known[0] == source.ssrc else None, at),)
+            self.lost = blocks[0].fraction / 256
         return bytes(RtcpReceiverReport(self._ssrc, blocks)) + source_description(self._ssrc, self._cname)
 
 
