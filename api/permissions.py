@@ -31,6 +31,12 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "accounts.see": frozenset({SECURITY, AUDIT}),
     "accounts.manage": frozenset({SECURITY}),
     "settings.see": frozenset({SYSTEM, SECURITY, AUDIT}),
+    # How the work is done; and, apart from it, who gets in and for how long.
+    "settings.set": frozenset({SYSTEM}),
+    "settings.secure": frozenset({SECURITY}),
+    # The words of a team: whoever answers for it knows the city's units.  Who audits it sees them.
+    "dictionaries.see": frozenset({SUPERVISOR, AUDITOR, SYSTEM, AUDIT}),
+    "dictionaries.set": frozenset({SUPERVISOR, SYSTEM}),
     # Auditors have their own pages: this is what callers act on.
     "work.see": _TEAM,
     "recordings.see": _LISTENERS,
@@ -56,6 +62,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     # Whole evidence leaves the house with a purpose, by whoever answers for the team or audits it.
     "evidence.take": frozenset({SUPERVISOR, AUDITOR}),
     "shares.manage": frozenset({SUPERVISOR, AUDITOR}),
+    # A redacted copy changes nothing of what is audited: it is made for being handed out.
+    "redactions.make": frozenset({SUPERVISOR, AUDITOR}),
     "reports.see": frozenset({AGENT, SUPERVISOR, AUDITOR, CLIENT}),
     "reports.issue": frozenset({SUPERVISOR}),
     "calls.see": frozenset({AGENT, SUPERVISOR, AUDITOR, SYSTEM}),
@@ -75,6 +83,9 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "disposals.decide": _KEEPERS,
     "policies.see": frozenset({SUPERVISOR, AUDITOR, CLIENT, SYSTEM, AUDIT}),
     "policies.set": frozenset({SYSTEM}),
+    # Where messages go is set by whoever runs the machines, and seen by whoever audits him.
+    "webhooks.see": frozenset({SYSTEM, AUDIT}),
+    "webhooks.manage": frozenset({SYSTEM}),
 }
 
 

@@ -179,6 +179,7 @@ async def follow_word(
     session: AsyncSession, dictionary: str, identifier: UUID, new: NewWord, *, by: str, now: datetime, today: date
 ) -> DictionaryEntry:
     """End an entry before the day from which ``new`` holds in its place."""
+    _require_from_today(new, today)
     day_before = new.valid_from - timedelta(days=1)
     await end_word(session, dictionary, identifier, day_before, by=by, now=now, today=today)
     return await add_word(session, dictionary, new, by=by, now=now, today=today)
@@ -248,10 +249,14 @@ def _require_possible(dictionary: str, value: str, aliases: Sequence[str], new: 
         raise Refused("条目须有名称，且不能过长 / an entry needs a name, and not a long one", longest=LONGEST)
     if aliases and dictionary not in WITH_ALIASES:
         raise Refused("这部字典没有别名 / this dictionary has no aliases", dictionary=dictionary)
-    if new.valid_from < today:
-        raise Refused("不得追溯生效 / no entry begins in the past", valid_from=new.valid_from, today=today)
+    _require_from_today(new, today)
     if new.valid_until is not None and new.valid_until < new.valid_from:
         raise Refused("终止日早于生效日 / it ends before it begins", valid_until=new.valid_until)
+
+
+def _require_from_today(new: NewWord, today: date) -> None:
+    if new.valid_from < today:
+        raise Refused("不得追溯生效 / no entry begins in the past", valid_from=new.valid_from, today=today)
 
 
 def _require_open(row: DictionaryEntry, today: date) -> None:

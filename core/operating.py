@@ -31,6 +31,9 @@ OPERATION = (
 SECURITY = ("session_hours", "session_idle_minutes", "second_factor_roles", "requests_per_minute")
 OPERATED = (*OPERATION, *SECURITY)
 
+# Least values that a page may set: a service that nobody can use any more is not mended by a page.
+LEAST = {"requests_per_minute": 60, "session_idle_minutes": 5}
+
 _PARSE = {each.name: each.metadata["parse"] for each in fields(Settings)}
 
 
@@ -82,10 +85,10 @@ async def settings_at(session: AsyncSession, installed: Settings, moment: dateti
 
 @dataclass(frozen=True)
 class Change:
-    """A value (``None``: as installed) for a field from a day on, by somebody and why."""
+    """A value (of a field of ``Settings`` its text, ``None``: as installed) from a day on, by somebody and why."""
 
     name: str
-    value: str | None
+    value: Any
     effective_from: date
     by: str
     reason: str
@@ -98,7 +101,9 @@ async def change_setting(session: AsyncSession, installed: Settings, change: Cha
         raise Refused("这项设置只能在安装时更改 / this is set where the service is installed", setting=change.name)
     if change.value is not None:
         try:
-            _PARSE[change.name](change.value)
+            found = _PARSE[change.name](change.value)
+            if 0 < (found if isinstance(found, int) else 0) < (least := LEAST.get(change.name, 0)):
+                raise ValueError(f"expected at least {least}")
         except ValueError as error:
             raise Refused(f"设置的值不符合要求 / {error}", setting=change.name) from None
     await put_value(session, installed, replace(change, name=PREFIX + change.name), now=now)

@@ -1,4 +1,4 @@
-"""系统管理: accounts, teams with their numbers, tokens, and the settings with the days from which they hold."""
+"""系统管理: accounts, teams with their numbers, and tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,6 @@ from api.endpoint import Endpoint, parse_query
 from api.language import half
 from api.models_access import AccountChange, NewAccount, NewTeam, NumberAssignment, TokenView
 from api.pages.rendering import render, see_other
-from api.pages.settings import policies_shown, settings_shown
 from api.permissions import ROLES
 from api.problems import Problem
 from api.routes import accounts as routes
@@ -141,16 +140,6 @@ async def do_number(request: web.Request) -> web.Response:
     return see_other("/admin/teams", "分机已划归；{count} 条录音随之改变了班组。", count=moved)
 
 
-async def show_settings(request: web.Request) -> web.Response:
-    here = context(request)
-    return render(
-        request,
-        "admin_settings.html",
-        policies=await policies_shown(here.database, here.now().astimezone(here.settings.timezone).date()),
-        settings=settings_shown(here.settings),
-    )
-
-
 def _midnight(request: web.Request, day: str) -> datetime:
     """The beginning of a local day."""
     return datetime.fromisoformat(day).replace(tzinfo=context(request).settings.timezone)
@@ -180,5 +169,4 @@ ENDPOINTS = (
     Endpoint("GET", "/admin/teams", "accounts.see", show_teams),
     Endpoint("POST", "/admin/teams", "accounts.manage", do_team),
     Endpoint("POST", "/admin/numbers", "accounts.manage", do_number),
-    Endpoint("GET", "/admin/settings", "settings.see", show_settings),
 )
