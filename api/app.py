@@ -9,6 +9,7 @@ from aiohttp import web
 import api.events.endpoints
 import api.pages.account
 import api.pages.admin
+import api.pages.dictionaries
 import api.pages.disposals
 import api.pages.handover
 import api.pages.keeping
@@ -19,10 +20,12 @@ import api.pages.nights
 import api.pages.orders
 import api.pages.quarantine
 import api.pages.recordings
+import api.pages.redactions
 import api.pages.reports
 import api.pages.reveal
 import api.pages.review
 import api.pages.search
+import api.pages.settings
 import api.pages.shared
 import api.pages.start
 import api.pages.status
@@ -31,6 +34,7 @@ import api.pages.work
 import api.routes.accounts
 import api.routes.calls
 import api.routes.corrections
+import api.routes.dictionaries
 import api.routes.disposals
 import api.routes.evidence
 import api.routes.exports
@@ -43,11 +47,13 @@ import api.routes.orders
 import api.routes.own
 import api.routes.quarantine
 import api.routes.recordings
+import api.routes.redactions
 import api.routes.reports
 import api.routes.reveal
 import api.routes.review
 import api.routes.search
 import api.routes.session
+import api.routes.settings
 import api.routes.shares
 import api.routes.timeline
 import api.routes.uploads
@@ -76,6 +82,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.accounts.ENDPOINTS,
     *api.routes.own.ENDPOINTS,
+    *api.routes.settings.ENDPOINTS,
+    *api.routes.dictionaries.ENDPOINTS,
+    *api.routes.redactions.ENDPOINTS,
     *api.routes.reveal.ENDPOINTS,
     *api.routes.recordings.ENDPOINTS,
     *api.routes.uploads.ENDPOINTS,
@@ -106,8 +115,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.work.ENDPOINTS,
     *api.pages.account.ENDPOINTS,
     *api.pages.admin.ENDPOINTS,
+    *api.pages.settings.ENDPOINTS,
+    *api.pages.dictionaries.ENDPOINTS,
     *api.pages.webhooks.ENDPOINTS,
     # Before the orders, whose numbers may hold slashes.
+    *api.pages.redactions.ENDPOINTS,
     *api.pages.reveal.ENDPOINTS,
     *api.pages.recordings.ENDPOINTS,
     *api.pages.review.ENDPOINTS,

@@ -115,6 +115,23 @@ POST /search/saved/{id}/delete
 [system security audit]
 GET /admin
 GET /admin/settings
+GET /admin/settings/{name}
+GET /api/v1/settings
+GET /api/v1/settings/{name}
+
+[supervisor auditor system audit]
+GET /admin/dictionaries
+GET /admin/dictionaries/{name}
+GET /api/v1/dictionaries
+GET /api/v1/dictionaries/{name}
+
+[supervisor system]
+POST /admin/dictionaries/{name}
+POST /admin/dictionaries/{name}/{id}
+POST /admin/dictionaries/{name}/{id}/end
+POST /api/v1/dictionaries/{name}
+POST /api/v1/dictionaries/{name}/{id}
+POST /api/v1/dictionaries/{name}/{id}/end
 
 [agent supervisor]
 POST /api/v1/calls/{id}/pause
@@ -175,6 +192,7 @@ GET /events/holds/{id}
 GET /keeping
 POST /handover/{id}/purge
 GET /keeping/disposals
+POST /keeping/disposals
 GET /keeping/disposals/{id}
 POST /keeping/disposals/{id}/approve
 POST /keeping/disposals/{id}/confirm
@@ -207,6 +225,8 @@ POST /api/v1/exports
 POST /handover
 
 [security]
+POST /admin/settings/{name}/secure
+POST /api/v1/settings/{name}/secure
 POST /admin/accounts
 POST /admin/accounts/{name}
 POST /admin/accounts/{name}/password
@@ -229,6 +249,8 @@ POST /api/v1/reports/daily
 POST /reports/daily
 
 [system]
+POST /admin/settings/{name}
+POST /api/v1/settings/{name}
 POST /admin/webhooks
 POST /admin/webhooks/{id}
 POST /admin/webhooks/{id}/deliveries/{delivery}/send
@@ -259,10 +281,17 @@ GET /quarantine
 
 [supervisor auditor]
 GET /api/v1/recordings/{id}/evidence
+GET /api/v1/recordings/{id}/redactions
+POST /api/v1/recordings/{id}/redactions
+GET /api/v1/recordings/{id}/redactions/suggestions
+GET /api/v1/recordings/{id}/redactions/{copy}/audio
+GET /api/v1/recordings/{id}/redactions/{copy}/transcript
 GET /api/v1/recordings/{id}/shares
 POST /api/v1/recordings/{id}/shares
 DELETE /api/v1/recordings/{id}/shares/{share}
 POST /api/v1/search/export
+GET /recordings/{id}/redactions
+POST /recordings/{id}/redactions
 GET /recordings/{id}/shares
 POST /recordings/{id}/shares
 POST /recordings/{id}/shares/{share}/revoke

@@ -33,6 +33,7 @@ PERMISSIONS: Mapping[str, str] = {
     "ledger.see": "查看台账",
     "exports.see": "查看移交",
     "exports.make": "办理移交",
+    "redactions.make": "制作遮盖副本",
     "holds.see": "查看保全",
     "holds.decide": "办理保全",
     "disposals.see": "查看处置",
@@ -57,6 +58,7 @@ JOB_KINDS: Mapping[str, str] = {
     "daily": "生成日报",
     "nightly": "夜间保管检查",
     "export": "制作移交包",
+    "redact": "制作遮盖副本",
 }
 OBJECTS: Mapping[str, str] = {
     "audio": "声音",
@@ -66,7 +68,9 @@ OBJECTS: Mapping[str, str] = {
     "report": "报表",
     "remains": "受损的原始文件",
     "comment": "备注",
+    "derived": "遮盖副本",
 }
+REDACTED_KINDS: Mapping[str, str] = {"number": "号码", "name": "姓名", "address": "住址"}
 HOW_LINKED: Mapping[str, str] = {"signalled": "随话单号", "telephone": "来电号码", "person": "人工选择"}
 STANDINGS: Mapping[str, str] = {"suggested": "系统建议", "accepted": "已采纳", "changed": "已更改"}
 QUESTIONS: Mapping[str, str] = {
@@ -138,6 +142,8 @@ LEDGER: Mapping[str, str] = {
     "corrected": "封存更正",
     "commented": "写下备注",
     "checked": "逐字节核对",
+    "redaction asked": "要求制作遮盖副本",
+    "redacted": "封存遮盖副本",
     "share made": "建立分享链接",
     "share revoked": "停用分享链接",
     "share opened": "打开分享链接",
@@ -183,6 +189,7 @@ LEDGER: Mapping[str, str] = {
     "received": "登记移交回执",
     "receipt sealed": "封存移交回执",
     "setting changed": "更改设置",
+    "dictionary changed": "更改字典",
     "rebuilt": "由存储重建",
     "account added": "新增了账号",
     "account switched on": "启用了账号",
@@ -201,7 +208,7 @@ LEDGER: Mapping[str, str] = {
     "login failed": "登录失败",
     "login locked": "登录锁定",
     "revealed": "查看完整信息",
-    "webhook added": "新增推送地址",
+    "webhook added": "新增了推送地址",
     "webhook changed": "更改推送地址",
     "webhook switched on": "启用推送",
     "webhook switched off": "停用推送",

@@ -44,7 +44,7 @@ GROUPS: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("报表", ("/reports",)),
         Entry("运行状态", ("/status", "/nightly", "/quarantine")),
-        Entry("系统管理", ("/admin", "/admin/accounts")),
+        Entry("系统管理", ("/admin", "/admin/accounts", "/admin/dictionaries")),
     ),
 )
 

@@ -26,6 +26,7 @@ ABOUT: Mapping[str, Sequence[str]] = {
     ),
     "decided": (
         *("decided", "linked", "corrected", "commented", "reported", "pause asked", "resume asked", "setting changed"),
+        "dictionary changed",
         *("hold placed", "release asked", "release withdrawn", "hold released"),
         *("disposal proposed", "disposal approved", "disposal confirmed", "disposal withdrawn", "disposal refused"),
         *("disposals approved", "disposals confirmed", "export listed", "received"),
@@ -35,6 +36,8 @@ ABOUT: Mapping[str, Sequence[str]] = {
         *("password changed", "password reset", "provider name set", "second factor set", "second factor removed"),
         *("sessions ended", "token made", "token revoked", "logged in", "login failed", "login locked"),
         *("team added", "number assigned"),
+        *("webhook added", "webhook changed", "webhook switched on", "webhook switched off"),
+        *("webhook secret renewed", "webhook removed"),
     ),
 }
 

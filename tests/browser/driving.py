@@ -21,6 +21,7 @@ from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
 from tests.browser.furnishing import furnish
+from tests.browser.told import WEBHOOK
 from tests.tables import create_all
 from tests.web import ORDER, Web, serving
 
@@ -81,6 +82,7 @@ def examples(house: House) -> Mapping[str, Sequence[str]]:
         "/recordings/{id}": (f"/recordings/{full}", f"/recordings/{pending}", f"/recordings/{failed}"),
         "/recordings/{id}/versions/{number}": (f"/recordings/{full}/versions/2",),
         "/recordings/{id}/reveal": (f"/recordings/{full}/reveal",),
+        "/recordings/{id}/redactions": (f"/recordings/{full}/redactions", f"/recordings/{pending}/redactions"),
         "/recordings/{id}/shares": (f"/recordings/{full}/shares",),
         "/search": ("/search", "/search?q=满意", "/search?q=没有人说过"),
         "/orders": ("/orders", "/orders?q=none"),
@@ -88,6 +90,9 @@ def examples(house: House) -> Mapping[str, Sequence[str]]:
         "/orders/{number}/reveal": (f"/orders/{ORDER}/reveal",),
         "/ledger": ("/ledger", "/ledger?about=seen", "/ledger?subject=none"),
         "/admin/accounts/{name}": ("/admin/accounts/agent",),
+        "/admin/webhooks/{id}": (f"/admin/webhooks/{WEBHOOK}",),
+        "/admin/settings/{name}": ("/admin/settings/callback_days", "/admin/settings/second_factor_roles"),
+        "/admin/dictionaries/{name}": ("/admin/dictionaries/unit", "/admin/dictionaries/purpose"),
         "/keeping/holds/{id}": (f"/keeping/holds/{house.hold}",),
         "/keeping/disposals/{id}": (f"/keeping/disposals/{house.batch}", "/keeping/disposals/single"),
         "/nightly/{night}": (f"/nightly/{house.web.archive.clock().astimezone(SHANGHAI):%Y-%m-%d}",),
