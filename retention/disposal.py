@@ -32,6 +32,7 @@ PROPOSED, APPROVED, CONFIRMED, EXECUTING, DONE = "proposed", "approved", "confir
 WITHDRAWN, KEPT_BACK = "withdrawn", "kept"
 OPEN = (PROPOSED, APPROVED, CONFIRMED, EXECUTING)
 SYSTEM = "system"
+ALREADY_OPEN = "这条录音已有处置在进行 / a disposal of this recording is already open"
 APPROVE, CONFIRM, WITHDRAW, KEEP, BEGIN, FINISH = "approve", "confirm", "withdraw", "keep", "begin", "finish"
 
 MOVES: Mapping[tuple[str, str], str] = {
@@ -94,7 +95,12 @@ def move(row: Disposal, action: str) -> None:
     after = MOVES.get((row.state, action))
     if after is None:
         before = [state for state, each in MOVES if each == action]
-        raise Conflict("this disposal is in another state", disposal=row.id, expected=before, found=row.state)
+        raise Conflict(
+            "这项处置的状态已经改变 / this disposal is in another state",
+            disposal=row.id,
+            expected=before,
+            found=row.state,
+        )
     row.state = after
 
 
@@ -132,7 +138,7 @@ async def propose(
         select(Disposal.id).where(Disposal.recording_id == recording_id, Disposal.state.in_(OPEN))
     )
     if there is not None:
-        raise Conflict("a disposal of this recording is already open", recording=recording_id, disposal=there)
+        raise Conflict(ALREADY_OPEN, recording=recording_id, disposal=there)
     row = Disposal(
         id=new_id(), recording_id=recording_id, state=PROPOSED, reason=reason, proposed_by=by, proposed_at=now
     )

@@ -1,8 +1,10 @@
 """保全与处置, its second half: what became eligible, why, and the two decisions about it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
-from api.keeping import DisposalQuery, DisposalView, KeepRequest, batch_view, disposal_view
+from api.keeping import DisposalQuery, DisposalView, KeepRequest, ProposalRequest, batch_view, disposal_view
 from api.language import half
 from api.pages.keeping import calls_of, said
 from api.pages.rendering import render, see_other
@@ -19,11 +21,12 @@ from api.problems import Problem
 from api.routes.recordings import path_id
 from core.errors import HuiyinError, NotFound
 from retention import batches
-from retention.disposal import APPROVED, PROPOSED, Disposal, DisposalBatch, approve, confirm, withdraw
+from retention.disposal import APPROVED, PROPOSED, Disposal, DisposalBatch, approve, confirm, propose, withdraw
 from retention.register import explain_recordings, list_batches
 
 SHOWN = 50
 SINGLE = "single"
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,42 @@ class Line:
     why: str
 
 
-async def show_batches(request: web.Request) -> web.Response:
+async def show_batches(
+    request: web.Request, message: str = "", status: int = 200, typed: Mapping[str, Any] | None = None
+) -> web.Response:
     states = select(Disposal.state, func.count()).where(Disposal.batch_id.is_(None)).group_by(Disposal.state)
     async with context(request).database.read() as session:
         found = [batch_view(*each) for each in await list_batches(session)]
         single = dict((await session.execute(states)).all())
-    return render(request, "keeping_disposals.html", batches=found, single=single)
+    return render(
+        request,
+        "keeping_disposals.html",
+        status=status,
+        message=half(message, request.get(LANGUAGE, "zh")),
+        typed=typed or {},
+        batches=found,
+        single=single,
+    )
+
+
+async def do_propose(request: web.Request) -> web.Response:
+    """One recording by itself: the number of it, or the address of its page, and why it may go."""
+    here, form, by = context(request), await request.post(), signed_in(request).name
+    typed = {name: str(form.get(name, "")).strip() for name in ("recording", "reason")}
+    try:
+        found = _IDENTIFIER.search(typed["recording"])
+        if found is None:
+            raise Problem(
+                422, "请填写录音编号，或粘贴录音页的网址 / give a recording's number, or its page's address"
+            )
+        asked = ProposalRequest(recording=UUID(found[0]), reason=typed["reason"])
+        async with here.database.write() as session:
+            await propose(session, here.settings, asked.recording, by=by, reason=asked.reason, now=here.now())
+    except NotFound:
+        return await show_batches(request, "没有这条录音，请核对编号 / no such recording: check the number", 422, typed)
+    except (HuiyinError, Problem, ValueError) as error:
+        return await show_batches(request, said(error), 422, typed)
+    return see_other(f"{_BATCHES}/{SINGLE}", "已提出处置，等待另一人批准。")
 
 
 async def show_batch(request: web.Request, message: str = "", status: int = 200) -> web.Response:
@@ -172,9 +205,11 @@ async def do_withdraw(request: web.Request) -> web.Response:
     return see_other(f"/keeping/disposals/{batch_id or SINGLE}", "已撤回 {count} 项处置。", count=len(rows))
 
 
-_ONE = "/keeping/disposals/{id}"
+_BATCHES = "/keeping/disposals"
+_ONE = f"{_BATCHES}/{{id}}"
 ENDPOINTS = (
-    Endpoint("GET", "/keeping/disposals", "disposals.see", show_batches),
+    Endpoint("GET", _BATCHES, "disposals.see", show_batches),
+    Endpoint("POST", _BATCHES, "disposals.decide", do_propose),
     Endpoint("GET", _ONE, "disposals.see", show_batch),
     Endpoint("POST", f"{_ONE}/approve", "disposals.decide", do_approve),
     Endpoint("POST", f"{_ONE}/confirm", "disposals.decide", do_confirm),

@@ -1,4 +1,4 @@
-// Every page: a form is sent once; a broken connection is said; the list of pages closes when one is chosen.
+// Every page: a form is sent once; one that came back says at its fields what was wrong; a broken connection is said.
 import { t } from "./words.js";
 
 const say = (text) => {
@@ -22,6 +22,23 @@ document.addEventListener("submit", (event) => {
   if (Date.now() - Number(form.dataset.sent ?? 0) < 2000) event.preventDefault();
   else form.dataset.sent = String(Date.now());
 });
+
+// The address is that of the form that was refused: what is wrong is read first, and again at each of its fields.
+const problem = document.querySelector("#main .notice.bad[role=alert]:not([hidden])");
+const leadsHere = (address) => address && new URL(address, location.href).pathname === location.pathname;
+const refused = problem && [...document.forms].find((form) => form.method === "post" &&
+  (leadsHere(form.action) || [...form.elements].some((element) => leadsHere(element.getAttribute("formaction")))));
+if (refused) {
+  problem.id = "problem";
+  for (const field of refused.querySelectorAll("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), select, textarea")) {
+    field.setAttribute("aria-describedby", ["problem", field.getAttribute("aria-describedby")].filter(Boolean).join(" "));
+  }
+  refused.closest("details")?.setAttribute("open", "");
+  if (!refused.querySelector("[autofocus]")) {
+    problem.tabIndex = -1;
+    problem.focus();
+  }
+}
 
 document.addEventListener("htmx:sendError", () => say(t("没有连上服务，内容没有送出。请检查网络后再试。")));
 document.addEventListener("htmx:responseError", (event) => {

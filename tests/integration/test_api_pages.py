@@ -101,7 +101,7 @@ async def test_a_hit_leads_to_its_second(web: Web) -> None:
 async def test_the_recording_page_says_what_matters(web: Web) -> None:
     browser = await web.browser("agent")
     html = await (await browser.get(f"/recordings/{web.seeded.full}")).text()
-    assert "内置示范模型，仅识别合成回访词汇" in html
+    assert "内置示范模型只认识合成回访里的词" in html
     assert "听不清，请核对 41%" in html
     assert "保存至 2028-" in html
     assert "封存录音" in html

@@ -20,6 +20,8 @@ from service import pipeline, worker
 from tests.bags import verify
 from tests.web import CITIZEN, ORDER, Web, new_recording, serving, tones
 
+DISPOSALS = "/keeping/disposals"
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -137,6 +139,28 @@ async def test_a_batch_from_review_to_certificate(web: Web, settings: Settings, 
     assert (await answer.json())["recording"] == first
     assert "attachment" in answer.headers["Content-Disposition"]
     assert (await web.get(certificate.replace("0", "1"), "auditor")).status == 404
+
+
+async def test_a_single_disposal_from_asking_to_confirmation(web: Web, tmp_path: Path) -> None:
+    batch = await old_calls(web, tmp_path, 1)
+    [old] = ticks(await page(web, batch))
+    assert "没有单独提出的处置" in await page(web, f"{DISPOSALS}/single")
+    asked = {"recording": f"http://huiyin.example/recordings/{web.seeded.full}?t=3", "reason": "当事人要求删除"}
+    status, said = await submit(web, DISPOSALS, asked)
+    assert (status, "未到保存期限" in said, 'value="http://huiyin.example' in said) == (422, True, True)
+    for wrong, why in (("第三条", "请填写录音编号"), (batch, "没有这条录音"), (old, "已有处置在进行")):
+        status, said = await submit(web, DISPOSALS, {**asked, "recording": wrong})
+        assert (status, why in said) == (422, True), said
+    assert (await submit(web, f"{batch}/withdraw", {"recording": old, "reason": "单独办理"}))[0] == 303
+    assert (await submit(web, DISPOSALS, {"recording": old, "reason": " "}))[0] == 422
+    single = f"{DISPOSALS}/single"
+    assert await submit(web, DISPOSALS, {**asked, "recording": old}) == (303, single)
+    assert "auditor：当事人要求删除" in await page(web, single)
+    status, said = await submit(web, f"{single}/approve", {"recording": old})
+    assert (status, "须由另一人决定" in said) == (422, True)
+    assert (await submit(web, f"{single}/approve", {"recording": old}, "system"))[0] == 303
+    assert (await submit(web, f"{single}/confirm", {"recording": old}))[0] == 303
+    assert "已确认，夜间删除 1" in await page(web, single)
 
 
 async def test_policies_are_set_by_form(web: Web, settings: Settings) -> None:
