@@ -6,8 +6,9 @@ from uuid import UUID
 
 from api.access.user import User
 from api.permissions import AUDITOR
+from archive.catalogue import StoredObject
 from archive.house import Archive
-from archive.retrieve import SealedFile, open_audio
+from archive.retrieve import SealedFile, open_audio, open_sealed
 
 # A player that seeks an hour later is someone listening again: that is another row in the ledger.
 LASTS = timedelta(minutes=10)
@@ -32,15 +33,21 @@ class Listenings:
     def __init__(self) -> None:
         self._opened: dict[tuple[str, UUID, str], _Opened] = {}
 
-    async def open(self, archive: Archive, recording_id: UUID, *, actor: str, purpose: str) -> SealedFile:
-        """The verified audio; the ledger row exists when this returns.  Errors are those of ``open_audio``."""
+    async def open(
+        self, archive: Archive, recording_id: UUID, *, actor: str, purpose: str, copy: StoredObject | None = None
+    ) -> SealedFile:
+        """The verified audio, or that of a redacted ``copy``; the ledger row exists when this returns.  Errors are
+        those of ``open_audio``."""
         now = archive.clock()
         self._opened = {key: opened for key, opened in self._opened.items() if opened.until > now}
-        key = (actor, recording_id, purpose)
+        key = (actor, copy.id if copy else recording_id, purpose)
         known = self._opened.get(key)
         if known and known.file.path.exists():
             return known.file
-        file = await open_audio(archive, recording_id, actor=actor, purpose=purpose)
+        if copy is not None:
+            file = await open_sealed(archive, copy, actor=actor, purpose=purpose)
+        else:
+            file = await open_audio(archive, recording_id, actor=actor, purpose=purpose)
         if len(self._opened) >= MOST:
             del self._opened[next(iter(self._opened))]
         self._opened[key] = _Opened(file, now + LASTS)

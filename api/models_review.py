@@ -171,11 +171,16 @@ class EvidenceQuery(Model):
     purpose: Said
     start: float | None = Field(default=None, ge=0, le=86400)
     end: float | None = Field(default=None, gt=0, le=86400)
+    # A redacted copy in place of everything.
+    redaction: UUID | None = None
 
 
 class ShareRequest(Model):
+    """``redaction``: a redacted copy that the link leads to, in place of the recording."""
+
     purpose: Said
     hours: int = Field(default=24, ge=1, le=720)
+    redaction: UUID | None = None
 
 
 class AccessView(Model):
@@ -195,6 +200,7 @@ class ShareView(Model):
     revoked_at: datetime | None
     revoked_by: str
     open: bool
+    redaction: UUID | None
     accesses: list[AccessView]
 
 

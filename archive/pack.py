@@ -5,6 +5,7 @@ The ledger row ``evidence taken`` is written before anything is read; the proof 
 """
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from archive import layout
 from archive.catalogue import KEPT, Recording, StoredObject
 from archive.clips import Clip
 from archive.house import Archive
+from archive.redaction_copies import MADE
 from archive.retrieve import read_verified, sealed_audio
 from core.errors import Conflict, NotFound, Refused
 from core.ledger import Entry, append
@@ -52,13 +54,23 @@ class _Pack:
         self.hashes[name] = hashlib.sha256(content).hexdigest()
 
 
-async def note_taken(archive: Archive, recording_id: UUID, *, actor: str, purpose: str, part: Stretch | None) -> None:
+async def note_taken(
+    archive: Archive,
+    recording_id: UUID,
+    *,
+    actor: str,
+    purpose: str,
+    part: Stretch | None,
+    redaction: UUID | None = None,
+) -> None:
     """Write down who takes the evidence, of what, and why.  ``NotFound``, ``Conflict`` or ``Refused``."""
     if not purpose.strip():
         raise Refused("请写明用途 / say what the evidence is for", recording=recording_id)
     facts: dict[str, object] = {"purpose": purpose.strip()}
     if part is not None:
         facts |= {"start_ms": part.start_ms, "end_ms": part.end_ms}
+    if redaction is not None:
+        facts |= {"redaction": str(redaction)}
     async with archive.database.write() as session:
         recording = await session.get(Recording, recording_id)
         if recording is None:
@@ -69,15 +81,24 @@ async def note_taken(archive: Archive, recording_id: UUID, *, actor: str, purpos
 
 
 async def write_pack(
-    archive: Archive, recording_id: UUID, target: Path, proof: Mapping[str, Any], *, part: Stretch | None = None
+    archive: Archive,
+    recording_id: UUID,
+    target: Path,
+    proof: Mapping[str, Any],
+    *,
+    part: Stretch | None = None,
+    redaction: UUID | None = None,
 ) -> None:
-    """Write the file; ``ValueError`` where the recording has no such part, ``Damaged`` for what was altered."""
+    """Write the file; ``ValueError`` where the recording has no such part, ``Damaged`` for what was altered.  Of a
+    ``redaction`` only the copy's sound and text go in, and of the proof only what tells of them."""
     async with archive.database.read() as session:
         recording = await session.get_one(Recording, recording_id)
         rows = await session.scalars(
             select(StoredObject).where(StoredObject.recording_id == recording_id).order_by(StoredObject.key)
         )
-        stored = list({row.key: row for row in rows}.values())
+        stored = [row for row in {row.key: row for row in rows}.values() if _belongs(row, redaction)]
+    if redaction is not None:
+        proof = _proof_of(proof, redaction)
     prefix = layout.recording_prefix(recording_id, recording.started_at)
     with zipfile.ZipFile(target, "w", allowZip64=True) as file:
         pack = _Pack(file, f"evidence-{recording_id}")
@@ -90,9 +111,29 @@ async def write_pack(
         pack.write("head.txt", str(proof["head"]).encode())
         pack.write("verifier-key.txt", f"{proof['verifier_key']}\n".encode())
         pack.write("evidence.json", layout.document(_told(recording, stored, prefix, part)))
-        pack.write("README.txt", _readme(recording_id, clipped=part is not None).encode())
+        pack.write(
+            "README.txt", _readme(recording_id, clipped=part is not None, redacted=redaction is not None).encode()
+        )
         sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(pack.hashes.items()))
         pack.write("SHA256SUMS", sums.encode())
+
+
+def _belongs(row: StoredObject, redaction: UUID | None) -> bool:
+    """Copies are made for being handed out by themselves: the evidence itself is without them."""
+    if redaction is None:
+        return row.kind != layout.DERIVED
+    return row.kind == layout.DERIVED and f"/redactions/{redaction}." in row.key
+
+
+def _proof_of(proof: Mapping[str, Any], redaction: UUID) -> Mapping[str, Any]:
+    """Without the rows in which people said why: they may have named what the copy hides."""
+    leaves = [(entry, json.loads(entry["leaf"])) for entry in proof["entries"]]
+    told = [
+        entry
+        for entry, leaf in leaves
+        if leaf["kind"] == "sealed" or (leaf["kind"] == MADE and leaf["facts"].get("redaction") == str(redaction))
+    ]
+    return {**proof, "entries": told}
 
 
 async def _write_clip(archive: Archive, pack: _Pack, row: StoredObject, part: Stretch) -> None:
@@ -120,7 +161,9 @@ def _told(recording: Recording, stored: list[StoredObject], prefix: str, part: S
     }
 
 
-def _readme(recording_id: UUID, *, clipped: bool) -> str:
+def _readme(recording_id: UUID, *, clipped: bool, redacted: bool = False) -> str:
+    if redacted:
+        return _redacted_readme(recording_id)
     sound = (
         "clip.wav        录音的一段，是副本，指纹不在台账中；整段录音的指纹见 evidence.json\n"
         "                a part of the sound: a copy, whose hash is not in the ledger; evidence.json has the whole's\n"
@@ -143,4 +186,25 @@ SHA256SUMS      以上每个文件的指纹 / the hash of every file
    KEY 须从可信渠道取得，不要用包内的 verifier-key.txt / get KEY from a source that you trust, not from this file
 3  proof.json 中 sealed、transcribed、corrected 各行写明的 sha256 应与文件一致
    the sha256 that those rows name must be that of the files
+"""
+
+
+def _redacted_readme(recording_id: UUID) -> str:
+    return f"""遮盖个人信息的副本 / A redacted copy of a recorded call
+录音编号 / recording  {recording_id}
+
+redactions/*.flac  声音：遮盖处两个声道都是静音，其余逐个采样与封存的录音相同
+                   the sound: silent on both channels where it is covered, else the sealed sound sample for sample
+redactions/*.json  文字：遮盖处以〔已遮盖〕代替；写明遮盖的时段和所依据的原件的指纹
+                   the text, the covered spans, and the hashes of what both were made of
+proof.json         台账中关于这份副本的行，及其在签名树头下的路径 / the ledger's rows of the copy with their audit paths
+head.txt           签名的台账树头 / the signed head of the ledger
+SHA256SUMS         以上每个文件的指纹 / the hash of every file
+
+如何核对 / how to check
+1  sha256sum -c SHA256SUMS
+2  huiyin ledger check --key KEY proof.json
+   KEY 须从可信渠道取得，不要用包内的 verifier-key.txt / get KEY from a source that you trust, not from this file
+3  proof.json 中 redacted 各行写明的 sha256 应与文件一致 / the sha256 that those rows name must be that of the files
+原件仍封存在原处 / the original stays sealed where it is
 """

@@ -110,7 +110,7 @@ async def salvage(archive: Archive, prefix: str, listed: Sequence[Version], even
     named = named_by(events, "")
     started = _started(identifier, prefix)
     taken = take(versions, named, kind_of, recording_id=identifier, otherwise=_last(events, started))
-    read = await _read(archive, taken)
+    read = await _read(archive, taken, events)
     taken.losses[:0] = [*losses, *read.losses]
     recording = _recording(identifier, started, read.facts, events)
     _tell_text(recording, taken, read, events)
@@ -201,7 +201,7 @@ def _number(key: str) -> int:
     return int(key.rpartition("transcript.v")[2].partition(".")[0])
 
 
-async def _read(archive: Archive, taken: Taken) -> _Documents:
+async def _read(archive: Archive, taken: Taken, events: Sequence[Event]) -> _Documents:
     """The documents of a recording; of several versions of one, the first that is sound."""
     read = _Documents()
     absent = {loss.subject for loss in taken.losses if loss.found == ABSENT}
@@ -216,7 +216,7 @@ async def _read(archive: Archive, taken: Taken) -> _Documents:
                 said = comment_of(content)
                 read.comments.setdefault(said.id, said)
             elif row.kind == layout.DERIVED:
-                copy = redaction_of(content)
+                copy = redaction_of(content, events)
                 read.redactions.setdefault(copy.id, copy)
             else:
                 read.texts.setdefault(_number(row.key), [NewTurn(**turn) for turn in content["turns"]])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 from archive.corrections import realign
 from archive.seal import NewTurn
@@ -35,6 +35,13 @@ class Pick:
     turn: int
     start: int = 0
     end: int | None = None
+
+
+class Said(Protocol):
+    """Whatever has words."""
+
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -106,7 +113,7 @@ def joined(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def occurrences(turns: Sequence[NewTurn], phrase: str) -> list[Pick]:
+def occurrences(turns: Sequence[Said], phrase: str) -> list[Pick]:
     """Every place where the words of ``phrase`` stand, whatever spaces are between its characters."""
     letters = "".join(phrase.split())
     found: list[Pick] = []

@@ -7,7 +7,7 @@ expires.  Sound and text are objects of kind ``derived``; the text says of what 
 import asyncio
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from archive import layout
 from archive.catalogue import KEPT, Recording, StoredObject
 from archive.corrections import TextVersion, text_versions
+from archive.events import Event
 from archive.house import Archive
 from archive.redaction import MARK, PAD_MS, Pick, Plan, plan
 from archive.redaction_sound import silence
@@ -189,7 +190,8 @@ def _document(
     sound: StoredObject,
     texts: Sequence[TextVersion],
 ) -> Mapping[str, Any]:
-    """What the copy says: its text, and what both were made of.  No party's name or number."""
+    """What the copy says: its text, and of what both were made.  No party's name or number, and not the reason, in
+    which somebody may have named one: that is in the ledger."""
     text = next(each for each in texts if each.number == row.text_version)
     return {
         "format": FORMAT,
@@ -197,7 +199,6 @@ def _document(
         "recording_id": str(recording.id),
         "text_version": row.text_version,
         "picks": row.picks,
-        "reason": row.reason,
         "asked_by": row.asked_by,
         "asked_at": row.asked_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
@@ -210,15 +211,18 @@ def _document(
     }
 
 
-def redaction_of(document: Mapping[str, Any]) -> Redaction:
-    """The row that a sealed copy tells of; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+def redaction_of(document: Mapping[str, Any], events: Iterable[Event]) -> Redaction:
+    """The row that a sealed copy and the ledger tell of; ``KeyError``, ``TypeError`` or ``ValueError`` for anything
+    else."""
+    wanted = (event for event in events if event.kind == WANTED and event.facts.get("redaction") == document["id"])
+    reasons = [str(event.facts.get("reason", "")) for event in wanted]
     return Redaction(
         id=UUID(document["id"]),
         recording_id=UUID(document["recording_id"]),
         text_version=int(document["text_version"]),
         picks=[[int(turn), int(start), end] for turn, start, end in document["picks"]],
         spans=[[int(start), int(end)] for start, end in document["spans"]],
-        reason=str(document["reason"]),
+        reason=reasons[0] if reasons else "",
         asked_by=str(document["asked_by"]),
         asked_at=datetime.fromisoformat(document["asked_at"]),
         expires_at=datetime.fromisoformat(document["expires_at"]),

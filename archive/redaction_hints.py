@@ -7,12 +7,15 @@ that only its neighbours know): these are suggestions, and a person decides.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from archive.redaction import Pick, occurrences
-from archive.seal import NewTurn
+from archive.redaction import Pick, Said, occurrences
 from core.logging import numbers_in
 
-NUMBER, NAME, ADDRESS = "number", "name", "address"
+Kind = Literal["number", "name", "address"]
+NUMBER: Literal["number"] = "number"
+NAME: Literal["name"] = "name"
+ADDRESS: Literal["address"] = "address"
 # The hundred commonest family names, and those of two characters.
 _ONE = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦"
@@ -49,11 +52,11 @@ _ADDRESSES = (
 class Hint:
     """Characters of a turn that may be worth covering, and why."""
 
-    kind: str
+    kind: Kind
     pick: Pick
 
 
-def hints(turns: Sequence[NewTurn], known: Iterable[str] = ()) -> list[Hint]:
+def hints(turns: Sequence[Said], known: Iterable[str] = ()) -> list[Hint]:
     """What the rules find, in the order of the text, each stretch once; ``known`` are names and numbers that belong to
     the call (its parties, its order's caller)."""
     found = [
@@ -63,18 +66,20 @@ def hints(turns: Sequence[NewTurn], known: Iterable[str] = ()) -> list[Hint]:
     ]
     for value in known:
         if len(value.strip()) >= 2:
-            kind = NUMBER if any(each.isdigit() for each in value) else NAME
+            kind: Kind = NUMBER if any(each.isdigit() for each in value) else NAME
             found += [Hint(kind, pick) for pick in occurrences(turns, value)]
     return _once(found)
 
 
-def _found(text: str) -> Iterator[tuple[str, int, int]]:
+def _found(text: str) -> Iterator[tuple[Kind, int, int]]:
     for number in numbers_in(text):
         at = text.find(number)
         while at >= 0:
             yield NUMBER, at, at + len(number)
             at = text.find(number, at + 1)
-    for kind, patterns in ((NUMBER, (_DIGITS,)), (NAME, _NAMES), (ADDRESS, _ADDRESSES)):
+    rules: tuple[tuple[Kind, tuple[re.Pattern[str], ...]], ...]
+    rules = ((NUMBER, (_DIGITS,)), (NAME, _NAMES), (ADDRESS, _ADDRESSES))
+    for kind, patterns in rules:
         for pattern in patterns:
             for match in pattern.finditer(text):
                 yield kind, match.start("it"), match.end("it")

@@ -43,7 +43,11 @@ class SealedFile:
 
 async def open_audio(archive: Archive, recording_id: UUID, *, actor: str, purpose: str) -> SealedFile:
     """A recording's verified audio, after "read" is in the ledger.  ``NotFound``, ``Damaged`` or ``Unavailable``."""
-    stored = await _audio_object(archive, recording_id)
+    return await open_sealed(archive, await _audio_object(archive, recording_id), actor=actor, purpose=purpose)
+
+
+async def open_sealed(archive: Archive, stored: StoredObject, *, actor: str, purpose: str) -> SealedFile:
+    """Any sealed sound, verified, after "read" is in the ledger."""
     await _record_read(archive, stored, actor, purpose)
     path = await sealed_audio(archive, stored)
     return SealedFile(path, stored.size, stored.sha256, layout.media_type(stored.key))

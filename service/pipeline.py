@@ -2,7 +2,7 @@
 
     spool ──sealer──▶ sealed recording ──┬──▶ transcribe ──▶ findings
                                          └──▶ find_order
-    import of orders ──▶ relink          schedule ──▶ nightly, daily          API ──▶ export
+    import of orders ──▶ relink          schedule ──▶ nightly, daily          API ──▶ export, redact
 
 Every function is idempotent: a worker may die at any line and another does the job again.  What a job leads to is
 enqueued in the transaction that holds its result.
@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from archive.catalogue import TEXT_FAILED, TEXT_PENDING, Recording, TurnRow
 from archive.house import Archive
 from archive.ledger_key import ledger_key
+from archive.redaction_copies import make_redaction
 from archive.retrieve import fetch_audio
 from archive.seal import NewTurn, seal_transcript
 from core import jobs
@@ -38,7 +39,7 @@ from retention.handover.tables import DONE as EXPORT_DONE
 from retention.membership import settle_holds
 from retention.rule import keep_until
 from service.hotwords import hot_words
-from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, RELINK, TRANSCRIBE
+from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, REDACT, RELINK, TRANSCRIBE
 from service.night import run_night
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
@@ -177,6 +178,11 @@ async def _now(context: Context) -> Settings:
         return await settings_at(session, context.settings, context.archive.clock())
 
 
+async def redact(context: Context, job: Job) -> None:
+    """Make the redacted copy that somebody asked for."""
+    await make_redaction(context.archive, UUID(job.payload["redaction_id"]))
+
+
 STEPS: Mapping[str, Step] = {
     TRANSCRIBE: transcribe,
     FIND_ORDER: find_order,
@@ -185,6 +191,7 @@ STEPS: Mapping[str, Step] = {
     NIGHTLY: nightly,
     DAILY: daily,
     EXPORT: export,
+    REDACT: redact,
 }
 
 

@@ -10,14 +10,17 @@ from api.access.limits import RateLimit
 from api.client import address_of
 from api.context import context
 from api.endpoint import Endpoint
+from api.models_redaction import RedactedText
 from api.models_review import NewShareView, ShareRequest
 from api.pages.rendering import render, see_other
 from api.permissions import PUBLIC
 from api.problems import Problem
 from api.routes import recordings as routes
-from api.routes import shares
+from api.routes import redactions, shares
 from api.routes.sound import send_sound
-from archive.catalogue import Recording
+from archive.catalogue import Recording, StoredObject
+from archive.redaction_copies import object_of, usable
+from archive.retrieve import read_verified
 from archive.shares import Share, actor_of, note_opened, open_share
 from core.errors import NotFound
 
@@ -39,6 +42,8 @@ async def show_shares(request: web.Request, made: NewShareView | None = None) ->
         shares=(await shares.shares(request, identifier)).items,
         hours=HOURS,
         made=made,
+        copies=[each for each in (await redactions.copies(request, identifier)).items if each.usable],
+        wanted=request.query.get("redaction", ""),
     )
 
 
@@ -46,7 +51,9 @@ async def do_share(request: web.Request) -> web.Response:
     """Answered with the page itself, not a redirect: the address must not be in another address."""
     form = await request.post()
     try:
-        asked = ShareRequest.model_validate({name: str(form.get(name, "")) for name in ("purpose", "hours")})
+        asked = ShareRequest.model_validate(
+            {name: str(form[name]) for name in ("purpose", "hours", "redaction") if form.get(name)}
+        )
     except ValidationError:
         raise Problem(422, "请写明用途和时长 / a purpose and how long are needed") from None
     return await show_shares(request, await shares.share(request, routes.path_id(request), asked))
@@ -65,7 +72,9 @@ async def show_shared(request: web.Request) -> web.Response:
     async with here.database.write() as session:
         await note_opened(session, share, address=address_of(request), now=here.now())
         recording = await session.get_one(Recording, share.recording_id)
-    response = render(request, "shared.html", recording=recording, share=share, token=request.match_info["token"])
+    text = await _copy_text(request, share)
+    token = request.match_info["token"]
+    response = render(request, "shared.html", recording=recording, share=share, token=token, text=text)
     response.headers.update(PRIVATE)
     return response
 
@@ -74,10 +83,29 @@ async def get_shared_sound(request: web.Request) -> web.StreamResponse:
     """The sound by ranges; the ledger names the link and the purpose that it was made for."""
     share = await _share(request)
     here = context(request)
+    stored = await _copy_object(request, share, "flac")
     file = await here.listenings.open(
-        here.archive, share.recording_id, actor=actor_of(share), purpose=share.purpose or "share"
+        here.archive, share.recording_id, actor=actor_of(share), purpose=share.purpose or "share", copy=stored
     )
     return await send_sound(request, file)
+
+
+async def _copy_object(request: web.Request, share: Share, ending: str) -> StoredObject | None:
+    """The object of the redacted copy that the link leads to; ``None`` where it leads to the recording."""
+    if share.redaction_id is None:
+        return None
+    here = context(request)
+    async with here.database.read() as session:
+        row = await usable(session, share.recording_id, share.redaction_id, here.now())
+        return await object_of(session, row, ending)
+
+
+async def _copy_text(request: web.Request, share: Share) -> RedactedText | None:
+    """What the redacted copy says; the ledger's row of the opening stands already."""
+    stored = await _copy_object(request, share, "json")
+    if stored is None:
+        return None
+    return redactions.redacted_text(await read_verified(context(request).archive, stored))
 
 
 async def _share(request: web.Request) -> Share:

@@ -20,6 +20,7 @@ from archive.evidence import proof_under, recording_proof
 from archive.heads import newest_head
 from archive.ledger_key import ledger_key, trusted_keys
 from archive.pack import Stretch, note_taken, write_pack
+from archive.redaction_copies import usable
 from core.errors import SettingsError, Unavailable
 from retention.rule import keep_until
 
@@ -31,13 +32,22 @@ async def get_evidence(request: web.Request) -> web.StreamResponse:
     asked, identifier = read_query(request, EvidenceQuery), path_id(request)
     await require_visible(request, identifier)
     here, part = context(request), _part(asked)
+    if asked.redaction is not None:
+        async with here.database.read() as session:
+            await usable(session, identifier, asked.redaction, here.now())
     await note_taken(
-        here.archive, identifier, actor=signed_in(request).name, purpose=mask_text(asked.purpose), part=part
+        here.archive,
+        identifier,
+        actor=signed_in(request).name,
+        purpose=mask_text(asked.purpose),
+        part=part,
+        redaction=asked.redaction,
     )
     with tempfile.TemporaryDirectory(prefix="huiyin-") as directory:
         target = Path(directory) / "evidence.zip"
         try:
-            await write_pack(here.archive, identifier, target, await _proof(request, identifier), part=part)
+            proof = await _proof(request, identifier)
+            await write_pack(here.archive, identifier, target, proof, part=part, redaction=asked.redaction)
         except ValueError as error:
             raise Problem(400, f"start, end: {error}") from None
         headers = {
@@ -54,6 +64,8 @@ async def get_evidence(request: web.Request) -> web.StreamResponse:
 
 
 def _part(asked: EvidenceQuery) -> Stretch | None:
+    if asked.redaction is not None and (asked.start is not None or asked.end is not None):
+        raise Problem(400, "start, end: a redacted copy is taken as a whole")
     if asked.start is None and asked.end is None:
         return None
     if asked.end is not None and asked.end <= (asked.start or 0):

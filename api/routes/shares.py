@@ -35,6 +35,7 @@ def _view(request: web.Request, row: Share, accesses: list[Access]) -> ShareView
         revoked_at=row.revoked_at,
         revoked_by=row.revoked_by,
         open=row.opens(context(request).now()),
+        redaction=row.redaction_id,
         accesses=[
             AccessView(what="opened" if each.what == OPENED else "heard", at=each.at, address=each.address)
             for each in accesses
@@ -54,6 +55,7 @@ async def share(request: web.Request, identifier: UUID, asked: ShareRequest) -> 
             lasts=timedelta(hours=asked.hours),
             by=signed_in(request).name,
             now=here.now(),
+            redaction_id=asked.redaction,
         )
     return NewShareView(share=_view(request, made.share, []), address=f"{_site(request)}/s/{made.token}")
 

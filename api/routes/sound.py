@@ -44,10 +44,13 @@ class _Shape:
     read: Callable[[int, int], bytes]
 
 
-async def send_sound(request: web.Request, file: SealedFile) -> web.StreamResponse:
-    """A verified file, or the part of it that is asked for; ``?form=wav`` decodes it on the way."""
+async def send_sound(request: web.Request, file: SealedFile, *, name: str = "") -> web.StreamResponse:
+    """A verified file, or the part of it that is asked for; ``?form=wav`` decodes it on the way.  With a ``name``
+    browsers save it."""
     shape = await asyncio.to_thread(_shape, file, wave=request.query.get("form") == "wav")
     headers = {"ETag": shape.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
+    if name:
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
     if request.headers.get("If-None-Match", "") == shape.etag:
         return web.Response(status=304, headers=headers)
     span = _span(request, shape)
