@@ -18,6 +18,12 @@ LONGEST_URL = 500
 # Names as DNS has them.  What ends in a number would be read as an IPv4 address by some (``2130706433``, ``0x7f.1``).
 _NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*(?!\d+\.?$|0x[0-9a-f]*\.?$)[a-z0-9_-]{1,63}\.?")
 
+PRIVATE, METADATA, NOBODY = "private", "metadata", "nobody"
+WHY = {
+    PRIVATE: "不是公网地址，可由 HUIYIN_WEBHOOK_NETWORKS 放行 / not public: HUIYIN_WEBHOOK_NETWORKS can allow it",
+    METADATA: "不能推送到云主机的元数据服务 / this is the metadata service of a cloud",
+    NOBODY: "这不是某一台机器的地址 / this is no machine's address",
+}
 # Services that hand out a cloud machine's credentials; refused even inside a network that is allowed.
 _METADATA = frozenset(
     ip_address(each)
@@ -77,8 +83,9 @@ def parse_url(url: str, reach: Reach) -> Target:
         raise ValueError(what)
     parts = _split(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and reach.http):
-        also = " 或 http:// / or http://" if reach.http else " / expected https://"
-        raise ValueError(f"网址应以 https:// 开头{also}")
+        if reach.http:
+            raise ValueError("网址应以 https:// 或 http:// 开头 / expected https:// or http://")
+        raise ValueError("网址应以 https:// 开头 / expected https://")
     if "@" in parts.netloc or parts.username is not None:
         raise ValueError("网址中不能有用户名或密码 / no user name or password may stand in the address")
     if "#" in url:
@@ -108,21 +115,21 @@ def _require_host(host: str, reach: Reach) -> None:
             raise ValueError("网址中没有有效的主机名 / the address names no valid host") from None
         return
     if why := refusal(address, reach.networks):
-        raise ValueError(f"这个地址不允许访问：{why} / this address may not be reached: {why}")
+        raise ValueError(WHY[why])
 
 
 def refusal(address: Address, networks: Sequence[Network]) -> str:
     """Why this address may not be reached, in a word; empty when it may."""
     plain = _unwrapped(address)
     if plain in _METADATA:
-        return "metadata"
+        return METADATA
     if plain.is_multicast or plain.is_unspecified:
-        return "multicast" if plain.is_multicast else "unspecified"
+        return NOBODY
     if any(plain in network or address in network for network in networks):
         return ""
     if isinstance(plain, IPv4Address):
-        return "private" if any(plain in network for network in _NOT_PUBLIC_4) else ""
-    return "private" if plain not in _PUBLIC_6 or any(plain in each for each in _NOT_PUBLIC_6) else ""
+        return PRIVATE if any(plain in network for network in _NOT_PUBLIC_4) else ""
+    return PRIVATE if plain not in _PUBLIC_6 or any(plain in each for each in _NOT_PUBLIC_6) else ""
 
 
 def _unwrapped(address: Address) -> Address:

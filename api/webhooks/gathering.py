@@ -28,7 +28,7 @@ async def is_behind(session: AsyncSession) -> bool:
     if cursor is None:
         return False
     size = await _size(session)
-    if size - cursor.seq >= AT_ONCE or size < cursor.seq:
+    if size - cursor.seq >= AT_ONCE:
         return True
     told = exists().where(LedgerRow.seq >= cursor.seq, LedgerRow.kind.in_(LEDGER_KINDS))
     return bool(await session.scalar(select(told))) or await _standing(session) != cursor.alerts
@@ -39,9 +39,7 @@ async def gather(session: AsyncSession, now: datetime) -> bool:
     cursor = await session.get(WebhookCursor, _ONE, with_for_update=True)
     if cursor is None:
         return False
-    size = await _size(session)
-    # A rebuilt or restored ledger may be shorter than what was read of the lost one.
-    first = min(cursor.seq, size)
+    size, first = await _size(session), cursor.seq
     until = min(first + AT_ONCE, size)
     subscribers = list(await session.scalars(select(Webhook).where(Webhook.active)))
     happened = [*await _told(session, first, until), *await _raised(session, cursor, until)]

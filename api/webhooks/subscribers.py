@@ -41,9 +41,9 @@ def purpose(webhook_id: UUID) -> str:
     return f"webhook {webhook_id}"
 
 
-async def subscriber(session: AsyncSession, webhook_id: UUID) -> Webhook:
-    """One subscriber, locked; ``NotFound`` otherwise."""
-    row = await session.get(Webhook, webhook_id, with_for_update=True)
+async def subscriber(session: AsyncSession, webhook_id: UUID, *, lock: bool = True) -> Webhook:
+    """One subscriber; ``NotFound`` otherwise."""
+    row = await session.get(Webhook, webhook_id, with_for_update=lock)
     if row is None:
         raise NotFound("没有这个推送地址 / no such webhook", webhook=webhook_id)
     return row

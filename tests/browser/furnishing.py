@@ -16,6 +16,7 @@ from reporting.daily import issue_daily
 from retention.batches import list_batch
 from service import pipeline, worker
 from service.night import run_night
+from tests.browser.told import tell
 from tests.tampering import change_byte
 from tests.web import ORDER, STARTED, Web, new_recording, order, tones
 from transcription.engine import Transcriber
@@ -63,6 +64,7 @@ async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
     await run_night(web.archive, settings, now=web.archive.clock())
     share, hold = await _share(web), await _hold(web)
     await _handovers(web, settings)
+    await tell(web)
     return share, hold, batch
 
 
