@@ -93,13 +93,14 @@ class WatchedFolder:
         try:
             outcome = await self._taker.take(found)
         except Exception as error:  # a worker's outer loop: whatever went wrong with one file is why it waits
-            why = error.message if isinstance(error, HuiyinError) else type(error).__name__
+            why = _why(error)
             self._settling.failed(found.sound, why, at)
             known = isinstance(error, SQLAlchemyError | OSError | HuiyinError)
             log.warning("a file waits", extra={"facts": {"why": why}}, exc_info=not known)
             # Whatever else is away is away for the next one, too.
             return isinstance(error, PermissionError) or not known
         if outcome in SETTLED:
+            self._settling.settled(found.sound)
             self._counts[outcome] += 1
             self._waiting -= 1
             log.info("a file was settled", extra={"facts": {"outcome": outcome.value}})
@@ -118,7 +119,17 @@ class WatchedFolder:
             self._cleared_at = at
             today = self._archive.clock().astimezone(self._settings.timezone).date()
             before = today - timedelta(days=self._settings.watch_keep_days)
-            await asyncio.to_thread(folder.clear_done, self._path, before)
+            try:
+                await asyncio.to_thread(folder.clear_done, self._path, before)
+            except OSError as error:
+                log.warning("what was taken long ago cannot be removed", extra={"facts": {"why": _why(error)}})
+
+
+def _why(error: Exception) -> str:
+    """Never the text of an ``OSError``: it quotes names of files, which may hold telephone numbers."""
+    if isinstance(error, HuiyinError):
+        return error.message
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

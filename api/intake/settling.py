@@ -47,6 +47,10 @@ class Settling:
         standing.again_at, standing.why = at + standing.wait, why
         standing.wait = min(standing.wait * 2, LONGEST_RETRY)
 
+    def settled(self, seen: Seen) -> None:
+        """It was taken, or kept elsewhere."""
+        self._files.pop(seen.name, None)
+
     def waits(self, seen: Seen, why: str) -> None:
         """It is looked at again the next time, and this is why it is not taken yet."""
         self._files[seen.name].why = why
