@@ -88,8 +88,20 @@ def _words(request: web.Request, language: str) -> dict[str, Any]:
             request[_STYLE_NONCE] = secrets.token_urlsafe(16)
         return request[_STYLE_NONCE]
 
+    def suggestions(identifier: str, dictionary: str) -> Markup:
+        """What a dictionary offers in a field with ``list="…"``, in its own words; in English with what they mean."""
+        here = context(request)
+        words = here.in_force.words_on(dictionary, here.today())
+        meant = [word.english if language == "en" and word.english else word.value for word in words]
+        options = [
+            Markup('<option value="{}" label="{}"></option>').format(word.value, label)
+            for word, label in zip(words, meant, strict=True)
+        ]
+        return Markup('<datalist id="{}">{}</datalist>').format(identifier, Markup().join(options))
+
     return {
         "t": translator(language),
+        "suggestions": suggestions,
         "half": partial(half, language=language),
         "language": language,
         "theme": request.get(THEME, THEMES[0]),
