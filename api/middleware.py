@@ -31,6 +31,10 @@ PENDING = {
     NEW_FACTOR: "请先在“我的账户”设置第二验证 / set up a second factor first, in My account",
 }
 
+OTHER_NAME = "本服务用的是另一个网址，见 HUIYIN_PUBLIC_URL / this service has another name: see HUIYIN_PUBLIC_URL"
+NO_CHARACTER = "网址里有 U+0000，它不是文字，请去掉 / the address holds U+0000, which is no character: leave it out"
+OLD_FORM = "表单已过时，请返回上一页、刷新后再试 / this form is out of date: go back, reload the page and try again"
+
 PERMISSION_OF = web.AppKey("PERMISSION_OF", dict[tuple[str, str], str])
 # When the answer began, for one that goes on after that.
 _ANSWERED = web.RequestKey("ANSWERED", float)
@@ -104,9 +108,9 @@ def _in_background(request: web.Request) -> bool:
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, and let through only what the route's permission and the form token allow."""
     if not names_us(request):
-        raise Problem(421, "this service has another name: see HUIYIN_PUBLIC_URL")
+        raise Problem(421, OTHER_NAME)
     if "\x00" in request.path or "\x00" in request.query_string:
-        raise Problem(400, "the address holds U+0000, which is no character of any language: leave it out")
+        raise Problem(400, NO_CHARACTER)
     if request.path.startswith("/static/"):
         return await handler(request)  # everybody's, and asked for often: nobody is looked up
     token, by_cookie = _token(request)
@@ -132,9 +136,9 @@ def _require(permission: str, user: User | None) -> None:
     if permission == PUBLIC:
         return
     if user is None:
-        raise Problem(401, "login is needed", {"WWW-Authenticate": "Bearer"})
+        raise Problem(401, "请先登录 / login is needed", {"WWW-Authenticate": "Bearer"})
     if not user.may(permission):
-        raise Problem(403, f"the role {user.role} may not do this ({permission})")
+        raise Problem(403, f"角色没有这项权限（{permission}） / the role {user.role} may not do this ({permission})")
     if user.pending and permission not in WHILE_PENDING:
         raise Problem(403, PENDING[user.pending], {"Location": "/account"})
 
@@ -166,4 +170,4 @@ async def require_form_token(request: web.Request, expected: str) -> None:
         field = (await request.post()).get("csrf", "")
         given = field if isinstance(field, str) else ""
     if not expected or not same(given, expected):
-        raise Problem(403, "the form token is missing or out of date: reload the page and try again")
+        raise Problem(403, OLD_FORM)
