@@ -4,11 +4,12 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models import OrderQuery
 from api.pages.rendering import render
 from api.routes import orders as routes
-from api.routes.timeline import order_timeline
+from api.routes.timeline import story_of
 
 PAGE = 50
 
@@ -40,9 +41,11 @@ async def _list(request: web.Request, imported: object = None) -> web.Response:
 
 
 async def show_order(request: web.Request) -> web.Response:
-    number = request.match_info["number"]
-    order = await routes.order_page(request, number)
-    return render(request, "order.html", order=order, story=await order_timeline(request, number))
+    here, user = context(request), signed_in(request)
+    async with here.database.read() as session:
+        found = await routes.order_with_calls(session, user, request.match_info["number"])
+        story = await story_of(session, here, user, *found)
+    return render(request, "order.html", order=routes.detail_of(*found), story=story)
 
 
 async def show_links(request: web.Request) -> web.Response:

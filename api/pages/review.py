@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
+from api.access.user import User
 from api.context import context, signed_in
 from api.endpoint import Endpoint
 from api.listening import purpose_needed
@@ -18,10 +19,10 @@ from api.models_review import CommentRequest
 from api.pages.rendering import render, see_other
 from api.permissions import allows
 from api.problems import Problem
-from api.routes import corrections, review
+from api.routes import corrections, orders, review
 from api.routes import recordings as routes
-from api.routes.orders import order_page
 from api.shaping import ledger_view
+from archive.catalogue import Recording
 from archive.drafts import place_of
 from core.errors import NotFound
 from workorders.orders import ANSWERS
@@ -63,11 +64,17 @@ def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float, doubtfu
 
 
 async def show_recording(request: web.Request) -> web.Response:
-    identifier = routes.path_id(request)
-    recording = await routes.detail(request, identifier)
-    transcript = await routes.transcript(request, identifier)
-    purpose = request.query.get("purpose", "").strip()[:200]
-    doubtful = context(request).settings.doubtful_word / 100
+    identifier, user, here = routes.path_id(request), signed_in(request), context(request)
+    settings, purpose = here.settings, request.query.get("purpose", "").strip()[:200]
+    async with here.database.read() as session:
+        row = await reading.recording(session, user, identifier)
+        recording = await routes.detail_of(session, row, settings)
+        transcript = await routes.transcript_of(session, row, settings)
+        data = await _data(session, user, row, transcript)
+        comments = await review.comments_beside(session, identifier)
+        order = await _first_order(session, user, recording.work_orders)
+        ledger = await _ledger_of(session, recording)
+    doubtful = settings.doubtful_word / 100
     return render(
         request,
         "recording.html",
@@ -77,25 +84,21 @@ async def show_recording(request: web.Request) -> web.Response:
         low=doubtful,
         speeds=SPEEDS,
         purpose=purpose,
-        ask_purpose=purpose_needed(signed_in(request), purpose),
-        data=await _data(request, recording, transcript, purpose),
-        comments=(await review.comments(request, identifier)).items,
+        ask_purpose=purpose_needed(user, purpose),
+        data={**data, "purpose": purpose},
+        comments=comments.items,
         versions=(await corrections.versions(request, identifier)).items if recording.text_version > 1 else [],
-        order=await _first_order(request, recording.work_orders),
-        ledger=await _ledger_of(request, recording.id, [each.id for each in recording.objects]),
+        order=order,
+        ledger=ledger,
         answers=ANSWERS,
     )
 
 
-async def _data(
-    request: web.Request, recording: RecordingDetail, transcript: TranscriptView, purpose: str
-) -> dict[str, Any]:
+async def _data(session: AsyncSession, user: User, recording: Recording, transcript: TranscriptView) -> dict[str, Any]:
     """What the page's script starts from."""
-    user = signed_in(request)
-    async with context(request).database.read() as session:
-        place = await place_of(session, user.name, recording.id)
+    place = await place_of(session, user.name, recording.id)
     corrects = allows("transcripts.correct", user.role)
-    draft = await corrections.draft(request, recording.id) if corrects else None
+    draft = await corrections.draft_of(session, user, recording) if corrects else None
     resumes = WORTH_RESUMING_MS <= place <= recording.duration_ms - WORTH_RESUMING_MS
     return {
         "id": str(recording.id),
@@ -103,25 +106,23 @@ async def _data(
         "duration_ms": recording.duration_ms,
         "version": transcript.version,
         "place_ms": place if resumes else 0,
-        "preferences": (await review.preferences(request)).model_dump(),
+        "preferences": (await review.preferences(session, user)).model_dump(),
         "draft": draft.model_dump(mode="json") if draft else None,
         "corrects": corrects and transcript.version > 0,
-        "purpose": purpose,
         "texts": [turn.text for turn in transcript.turns] if corrects else [],
     }
 
 
-async def _first_order(request: web.Request, numbers: list[str]) -> OrderDetail | None:
+async def _first_order(session: AsyncSession, user: User, numbers: list[str]) -> OrderDetail | None:
     try:
-        return await order_page(request, numbers[0]) if numbers else None
+        return orders.detail_of(*await orders.order_with_calls(session, user, numbers[0])) if numbers else None
     except NotFound:
         return None  # the number came with the call; its order is not imported yet
 
 
-async def _ledger_of(request: web.Request, identifier: UUID, objects: list[UUID]) -> list[LedgerView]:
-    async with context(request).database.read() as session:
-        subjects = [str(each) for each in (identifier, *objects)]
-        rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
+async def _ledger_of(session: AsyncSession, recording: RecordingDetail) -> list[LedgerView]:
+    subjects = [str(each) for each in (recording.id, *(each.id for each in recording.objects))]
+    rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
     return [ledger_view(row) for row in rows]
 
 

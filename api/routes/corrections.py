@@ -6,6 +6,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
+from api.access.user import User
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.masking import mask_text, unmask_text
@@ -37,8 +38,12 @@ async def draft(request: web.Request, identifier: UUID) -> DraftView:
     """The draft of whoever asks, or an empty one; ``NotFound`` for another team's recording."""
     user = signed_in(request)
     async with context(request).database.read() as session:
-        row = await reading.recording(session, user, identifier)
-        return _view(row, await read_draft(session, user.name, identifier))
+        return await draft_of(session, user, await reading.recording(session, user, identifier))
+
+
+async def draft_of(session: AsyncSession, user: User, recording: Recording) -> DraftView:
+    """As ``draft``, of a row that was fetched for whoever asks."""
+    return _view(recording, await read_draft(session, user.name, recording.id))
 
 
 def _view(recording: Recording, row: Draft | None) -> DraftView:

@@ -1,11 +1,14 @@
 """Work orders: the list, one with its calls, the import, and the queue of recordings without one."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
+from api.access.user import User
 from api.context import context, signed_in
 from api.endpoint import MULTIPART, Endpoint, answer, read_query
 from api.models import (
@@ -26,6 +29,7 @@ from core.jobs import enqueue
 from retention.rule import keep_until
 from workorders import queries
 from workorders.exports import import_export
+from workorders.orders import WorkOrder
 
 
 async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
@@ -43,11 +47,22 @@ async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
 async def order_page(request: web.Request, number: str) -> OrderDetail:
     """One order with its calls; ``NotFound`` otherwise."""
     async with context(request).database.read() as session:
-        row = await queries.order(session, number)
-        if row is None:
-            raise NotFound("no such work order", number=number)
-        linked = await queries.recordings_of_order(session, number, visible(signed_in(request)))
-    return order_detail(row, [recording_summary(each.recording, [number]) for each in linked])
+        return detail_of(*await order_with_calls(session, signed_in(request), number))
+
+
+def detail_of(row: WorkOrder, linked: Sequence[queries.LinkedRecording]) -> OrderDetail:
+    """An order and its calls, as ``order_with_calls`` found them."""
+    return order_detail(row, [recording_summary(each.recording, [row.number]) for each in linked])
+
+
+async def order_with_calls(
+    session: AsyncSession, user: User, number: str
+) -> tuple[WorkOrder, Sequence[queries.LinkedRecording]]:
+    """The order and those of its calls that ``user`` may know of; ``NotFound`` for an unknown number."""
+    row = await queries.order(session, number)
+    if row is None:
+        raise NotFound("no such work order", number=number)
+    return row, await queries.recordings_of_order(session, row.number, visible(user))
 
 
 async def questions(request: web.Request) -> LinkQuestionList:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
 from api.context import context, signed_in
@@ -23,6 +24,8 @@ from api.routes.clip import get_clip
 from api.routes.sound import get_audio
 from api.scope import require_visible
 from api.shaping import link_view, recording_detail, recording_summary, transcript_view
+from archive.catalogue import Recording
+from core.settings import Settings
 from retention.membership import settle_holds
 from workorders.linking import link_by_person
 from workorders.orders import Link
@@ -72,22 +75,24 @@ async def detail(request: web.Request, identifier: UUID) -> RecordingDetail:
     """Everything known of a recording except its dialogue; ``NotFound`` otherwise."""
     here = context(request)
     async with here.database.read() as session:
-        row = await reading.recording(session, signed_in(request), identifier)
-        return recording_detail(
-            row,
-            objects=await reading.objects_of(session, identifier),
-            links=await reading.links_of(session, identifier),
-            findings=await findings_of(session, identifier),
-            years=here.settings.retention_years,
-        )
+        return await detail_of(session, await reading.recording(session, signed_in(request), identifier), here.settings)
 
 
-async def transcript(request: web.Request, identifier: UUID) -> TranscriptView:
+async def detail_of(session: AsyncSession, row: Recording, settings: Settings) -> RecordingDetail:
+    """As ``detail``, of a row that was fetched for whoever asks."""
+    return recording_detail(
+        row,
+        objects=await reading.objects_of(session, row.id),
+        links=await reading.links_of(session, row.id),
+        findings=await findings_of(session, row.id),
+        years=settings.retention_years,
+    )
+
+
+async def transcript_of(session: AsyncSession, row: Recording, settings: Settings) -> TranscriptView:
     """The newest dialogue; empty while there is none."""
-    sample_model = context(request).settings.asr_model == SAMPLE_MODEL
-    async with context(request).database.read() as session:
-        row = await reading.recording(session, signed_in(request), identifier)
-        return transcript_view(row, await reading.turns_of(session, identifier), sample_model=sample_model)
+    sample_model = settings.asr_model == SAMPLE_MODEL
+    return transcript_view(row, await reading.turns_of(session, row.id), sample_model=sample_model)
 
 
 async def get_recordings(request: web.Request) -> web.Response:
@@ -99,7 +104,10 @@ async def get_recording(request: web.Request) -> web.Response:
 
 
 async def get_transcript(request: web.Request) -> web.Response:
-    return answer(await transcript(request, path_id(request)))
+    here = context(request)
+    async with here.database.read() as session:
+        row = await reading.recording(session, signed_in(request), path_id(request))
+        return answer(await transcript_of(session, row, here.settings))
 
 
 async def link_to_order(request: web.Request, identifier: UUID, number: str) -> Link:

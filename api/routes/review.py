@@ -5,8 +5,10 @@ import hashlib
 from uuid import UUID
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
+from api.access.user import User
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body
 from api.masking import mask_text
@@ -64,7 +66,12 @@ async def comments(request: web.Request, identifier: UUID) -> CommentList:
     """A recording's comments, in the order of its seconds."""
     async with context(request).database.read() as session:
         await reading.recording(session, signed_in(request), identifier)
-        return CommentList(items=[comment_view(row) for row in await comments_of(session, identifier)])
+        return await comments_beside(session, identifier)
+
+
+async def comments_beside(session: AsyncSession, identifier: UUID) -> CommentList:
+    """As ``comments``, where whoever asks may see the recording."""
+    return CommentList(items=[comment_view(row) for row in await comments_of(session, identifier)])
 
 
 def comment_view(row: Comment) -> CommentView:
@@ -98,15 +105,14 @@ async def put_place(request: web.Request) -> web.Response:
     return answer(Done())
 
 
-async def preferences(request: web.Request) -> PreferencesView:
-    """How whoever asks likes the page."""
-    async with context(request).database.read() as session:
-        row = await preferences_of(session, signed_in(request).name)
-    return PreferencesView.model_validate(row, from_attributes=True)
+async def preferences(session: AsyncSession, user: User) -> PreferencesView:
+    """How somebody likes the page."""
+    return PreferencesView.model_validate(await preferences_of(session, user.name), from_attributes=True)
 
 
 async def get_preferences(request: web.Request) -> web.Response:
-    return answer(await preferences(request))
+    async with context(request).database.read() as session:
+        return answer(await preferences(session, signed_in(request)))
 
 
 async def put_preferences(request: web.Request) -> web.Response:

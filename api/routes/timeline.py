@@ -13,11 +13,10 @@ from api.context import Context, context, signed_in
 from api.endpoint import Endpoint, answer
 from api.masking import mask_text
 from api.models_work import OrderTimeline, TimelineCall, TimelineStep, TimelineTurn
+from api.routes.orders import order_with_calls
 from api.routes.work import allowed, answers_for
-from api.scope import visible
 from api.shaping import finding_view, party
 from archive.catalogue import Recording, StoredObject, TurnRow
-from core.errors import NotFound
 from workorders import queries
 from workorders.callbacks import Standing, standing
 from workorders.orders import ANSWERS, Finding, LinkQuestion, WorkOrder
@@ -29,15 +28,18 @@ async def order_timeline(request: web.Request, number: str) -> OrderTimeline:
     """The timeline without the calls of other teams; ``NotFound`` for an unknown number."""
     here, user = context(request), signed_in(request)
     async with here.database.read() as session:
-        order = await queries.order(session, number)
-        if order is None:
-            raise NotFound("no such work order", number=number)
-        linked = await queries.recordings_of_order(session, order.number, visible(user))
-        identifiers = [each.recording.id for each in linked]
-        asked = await session.scalars(select(LinkQuestion).where(LinkQuestion.recording_id.in_(identifiers)))
-        steps = timeline(order, linked, list(asked))
-        calls = await _calls(session, [each.recording for each in linked])
-        judged = await _standing(session, here, user, order)
+        return await story_of(session, here, user, *await order_with_calls(session, user, number))
+
+
+async def story_of(
+    session: AsyncSession, here: Context, user: User, order: WorkOrder, linked: Sequence[queries.LinkedRecording]
+) -> OrderTimeline:
+    """As ``order_timeline``, of an order and those of its calls that ``user`` may know of."""
+    identifiers = [each.recording.id for each in linked]
+    asked = await session.scalars(select(LinkQuestion).where(LinkQuestion.recording_id.in_(identifiers)))
+    steps = timeline(order, linked, list(asked))
+    calls = await _calls(session, [each.recording for each in linked])
+    judged = await _standing(session, here, user, order)
     return OrderTimeline(
         number=order.number,
         stage=judged.stage if judged else "",

@@ -1,0 +1,106 @@
+"""How many statements each main page needs: a known number, the same for a few rows as for fifty times as many."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from sqlalchemy import insert, inspect, select
+
+from api.access.accounts import UserRow
+from api.saved_searches import SavedSearch
+from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from archive.comments import Comment, add_comment
+from archive.house import Archive
+from archive.search_index import index_turns
+from core.database import Base
+from core.jobs import JobRow
+from core.ledger import Entry, append
+from reporting.reports import Report
+from tests.statements import statements_of
+from tests.web import ORDER, Web, serving
+from workorders.orders import Finding, Link, LinkQuestion, WorkOrder
+
+TIMES = 50
+# Who looks, where, and the most statements that it may take, one of them for who asks.
+PAGES = (
+    ("agent", "/work", 8),
+    ("agent", "/recordings", 3),
+    ("agent", "/recordings/{full}", 13),
+    ("auditor", "/recordings/{full}", 12),
+    ("agent", "/search?q=满意", 10),
+    ("supervisor", "/orders", 4),
+    ("agent", "/orders/{order}", 8),
+    ("agent", "/links", 3),
+    ("supervisor", "/reports", 2),
+    ("system", "/status", 24),
+    ("audit", "/ledger", 11),
+    ("auditor", "/keeping", 3),
+    ("security", "/admin/accounts", 5),
+)
+# What a house is made of, parents first.
+COPIED: Sequence[type[Base]] = (
+    *(UserRow, Call, Recording, StoredObject, TurnRow, WorkOrder, Link, LinkQuestion, Finding, Comment),
+    *(JobRow, Report, SavedSearch),
+)
+# No two rows have the same of these.
+OWN = {"number", "work_order", "name", "owner", "key", "sip_call_id", "oidc_name"}
+
+
+@pytest.fixture
+async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
+    async with serving(archive, tmp_path) as served:
+        yield served
+
+
+async def _asked(web: Web) -> Mapping[str, list[str]]:
+    """The statements of each page, seen for the second time: the first may note that a session is in use."""
+    found = {}
+    for role, pattern, _ in PAGES:
+        path = pattern.format(full=web.seeded.full, order=ORDER)
+        await web.get(path, role)
+        with statements_of(web.archive.database) as asked:
+            answer = await web.get(path, role)
+        assert answer.status == 200, path
+        found[f"{role} {pattern}"] = list(asked)
+    return found
+
+
+async def _multiply(web: Web) -> None:
+    """Fifty more of everything, and fifty more words about the recording that is looked at."""
+    async with web.archive.database.write() as session:
+        for model in COPIED:
+            columns = [each.key for each in inspect(model).column_attrs]
+            rows = [{name: getattr(row, name) for name in columns} for row in await session.scalars(select(model))]
+            copies = [_copy(model, row, number) for number in range(TIMES) for row in rows]
+            if copies:
+                await session.execute(insert(model), copies)
+        turns = await session.scalars(select(TurnRow).where(TurnRow.recording_id != web.seeded.full))
+        await index_turns(session, list(turns))
+        for _ in range(TIMES):
+            await append(session, Entry("read", "anna", str(web.seeded.full), {}), web.archive.clock())
+    for number in range(TIMES):
+        await add_comment(web.archive, web.seeded.full, at_ms=number * 100, text="语气平和", by="anna")
+
+
+def _copy(model: type[Base], row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The row again, about other recordings and orders."""
+
+    def other(name: str, value: Any) -> Any:
+        if isinstance(value, UUID):
+            return uuid5(value, str(number))
+        return f"{value}-{number}" if name in OWN and value else value
+
+    values = {name: other(name, value) for name, value in row.items()}
+    return {name: value for name, value in values.items() if (model, name) != (TurnRow, "id")}
+
+
+async def test_pages_ask_a_known_number_of_times_however_much_there_is(web: Web) -> None:
+    few = await _asked(web)
+    most = {f"{role} {pattern}": limit for role, pattern, limit in PAGES}
+    assert {page: asked for page, asked in few.items() if len(asked) > most[page]} == {}
+    await _multiply(web)
+    many = await _asked(web)
+    grown = {page: (few[page], many[page]) for page in few if len(many[page]) != len(few[page])}
+    assert grown == {}
