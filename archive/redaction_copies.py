@@ -154,10 +154,6 @@ async def _seal_sound(archive: Archive, recording: Recording, row: Redaction, co
 async def _seal_text(
     archive: Archive, recording: Recording, row: Redaction, sound: StoredObject, document: Mapping[str, Any]
 ) -> None:
-    async def then(session: AsyncSession, _stored: StoredObject) -> None:
-        done = {"state": DONE, "written": 1.0, "audio_sha256": sound.sha256}
-        await session.execute(update(Redaction).where(Redaction.id == row.id).values(**done))
-
     facts = {"redaction": str(row.id), "part": "text", "source": document["source"]}
     await seal_object(
         archive,
@@ -167,8 +163,11 @@ async def _seal_text(
         retain_until=recording.retain_until,
         entry=Entry(MADE, row.asked_by, str(recording.id), facts),
         recording_id=recording.id,
-        then=then,
     )
+    # By itself: an interrupted attempt may have sealed the text already.
+    async with archive.database.write() as session:
+        done = {"state": DONE, "written": 1.0, "audio_sha256": sound.sha256}
+        await session.execute(update(Redaction).where(Redaction.id == row.id).values(**done))
 
 
 def _plan(texts: Sequence[TextVersion], number: int, picks: Sequence[Pick], duration_ms: int) -> Plan:

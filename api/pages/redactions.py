@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from aiohttp import web
 from pydantic import ValidationError
 
-from api.context import LANGUAGE
+from api import reading
+from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint
 from api.language import half
 from api.models_redaction import PickBody, RedactionRequest
@@ -23,19 +24,23 @@ async def show_redactions(
     request: web.Request, message: str = "", status: int = 200, typed: "dict[str, object] | None" = None
 ) -> web.Response:
     """``typed`` is what somebody asked for that was refused: nothing of it is lost."""
-    identifier = routes.path_id(request)
-    transcript = await routes.transcript(request, identifier)
+    here, identifier = context(request), routes.path_id(request)
+    async with here.database.read() as session:
+        row = await reading.recording(session, signed_in(request), identifier)
+        shown = {
+            "recording": await routes.detail_of(session, row, here.settings),
+            "transcript": await routes.transcript_of(session, row, here.settings),
+            "hints": (await redactions.suggestions_of(session, row)).items,
+            "copies": await redactions.copies_of(session, row.id, here.now()),
+        }
     return render(
         request,
         "redactions.html",
         status=status,
         message=half(message, request.get(LANGUAGE, "zh")),
         typed=typed or {},
-        recording=await routes.detail(request, identifier),
-        transcript=transcript,
-        suggestions=(await redactions.suggestions(request, identifier)).items,
-        copies=(await redactions.copies(request, identifier)).items,
         days=DAYS,
+        **shown,
     )
 
 

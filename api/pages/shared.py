@@ -34,15 +34,18 @@ PRIVATE = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer
 
 async def show_shares(request: web.Request, made: NewShareView | None = None) -> web.Response:
     """The links of a recording with their logs; ``made`` is shown this once."""
-    identifier = routes.path_id(request)
+    here, identifier = context(request), routes.path_id(request)
+    recording = await routes.detail(request, identifier)
+    async with here.database.read() as session:
+        copies = await redactions.copies_of(session, identifier, here.now())
     return render(
         request,
         "shares.html",
-        recording=await routes.detail(request, identifier),
+        recording=recording,
         shares=(await shares.shares(request, identifier)).items,
         hours=HOURS,
         made=made,
-        copies=[each for each in (await redactions.copies(request, identifier)).items if each.usable],
+        copies=[each for each in copies if each.usable],
         wanted=request.query.get("redaction", ""),
     )
 

@@ -1,7 +1,7 @@
 """Redacted copies of a recording: suggested, asked for, watched while they are made, handed out with a purpose."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from aiohttp import web
@@ -25,6 +25,7 @@ from api.redacting import picks_of, suggestion
 from api.routes.recordings import path_id
 from api.routes.sound import send_sound
 from api.scope import require_visible
+from archive.catalogue import Recording
 from archive.redaction_copies import DONE, Redaction, ask_redaction, object_of, redactions_of, usable
 from archive.redaction_hints import hints
 from archive.retrieve import read_object
@@ -34,24 +35,18 @@ from workorders.orders import Link, WorkOrder
 JOB = "redact"
 
 
-async def suggestions(request: web.Request, identifier: UUID) -> SuggestionList:
+async def suggestions_of(session: AsyncSession, row: Recording) -> SuggestionList:
     """What the rules, and the names and numbers of the call and its orders, find in the newest text."""
-    async with context(request).database.read() as session:
-        recording = await reading.recording(session, signed_in(request), identifier)
-        turns = await reading.turns_of(session, identifier)
-        known = [recording.citizen_name, recording.citizen_number]
-        orders = select(WorkOrder.caller, WorkOrder.caller_phone).join(Link, Link.work_order == WorkOrder.number)
-        for caller, phone in await session.execute(orders.where(Link.recording_id == identifier)):
-            known += [caller, phone]
-    found = hints(turns, known)
-    return SuggestionList(version=recording.text_version, items=[suggestion(turns, hint) for hint in found])
+    turns, known = await reading.turns_of(session, row.id), [row.citizen_name, row.citizen_number]
+    orders = select(WorkOrder.caller, WorkOrder.caller_phone).join(Link, Link.work_order == WorkOrder.number)
+    for caller, phone in await session.execute(orders.where(Link.recording_id == row.id)):
+        known += [caller, phone]
+    return SuggestionList(version=row.text_version, items=[suggestion(turns, hint) for hint in hints(turns, known)])
 
 
-async def copies(request: web.Request, identifier: UUID) -> RedactionList:
+async def copies_of(session: AsyncSession, recording_id: UUID, now: datetime) -> list[RedactionView]:
     """A recording's redacted copies, newest first."""
-    await require_visible(request, identifier)
-    async with context(request).database.read() as session:
-        return RedactionList(items=await _views(request, session, await redactions_of(session, identifier)))
+    return await _views(session, await redactions_of(session, recording_id), now)
 
 
 async def redact(request: web.Request, identifier: UUID, asked: RedactionRequest) -> RedactionView:
@@ -75,7 +70,7 @@ async def redact(request: web.Request, identifier: UUID, asked: RedactionRequest
         then=then,
     )
     async with here.database.read() as session:
-        [view] = await _views(request, session, [row])
+        [view] = await _views(session, [row], here.now())
     return view
 
 
@@ -100,10 +95,9 @@ def redacted_text(content: bytes) -> RedactedText:
     )
 
 
-async def _views(request: web.Request, session: AsyncSession, rows: list[Redaction]) -> list[RedactionView]:
+async def _views(session: AsyncSession, rows: list[Redaction], now: datetime) -> list[RedactionView]:
     query = select(JobRow).where(JobRow.kind == JOB, JobRow.key.in_([str(row.id) for row in rows]))
     work = {job.key: job for job in await session.scalars(query)}
-    now = context(request).now()
     return [_view(row, work.get(str(row.id)), usable=row.state == DONE and now < row.expires_at) for row in rows]
 
 
@@ -134,11 +128,16 @@ def _copy_id(request: web.Request) -> UUID:
 
 
 async def get_suggestions(request: web.Request) -> web.Response:
-    return answer(await suggestions(request, path_id(request)))
+    async with context(request).database.read() as session:
+        row = await reading.recording(session, signed_in(request), path_id(request))
+        return answer(await suggestions_of(session, row))
 
 
 async def get_copies(request: web.Request) -> web.Response:
-    return answer(await copies(request, path_id(request)))
+    here = context(request)
+    async with here.database.read() as session:
+        row = await reading.recording(session, signed_in(request), path_id(request))
+        return answer(RedactionList(items=await copies_of(session, row.id, here.now())))
 
 
 async def post_copy(request: web.Request) -> web.Response:

@@ -1,9 +1,7 @@
 """Redacted copies from end to end: asked for, made by a worker, handed out, shared, and gone with the recording."""
 
-import asyncio
 import io
 import json
-import re
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,22 +12,19 @@ from uuid import UUID
 import numpy as np
 import pytest
 import soundfile
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from api.access.accounts import UserRow
-from archive.catalogue import Recording, StoredObject
 from archive.corrections import Correction, correct_transcript
 from archive.evidence import check_proof
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from archive.redaction import MARK, PAD_MS
-from archive.redaction_copies import Redaction, ask_redaction, make_redaction, redaction_of
+from archive.redaction_copies import Redaction
 from archive.seal import NewTurn, seal_recording, seal_transcript
 from archive.verify import verify_recording
 from core.ledger import LedgerRow
 from core.settings import Settings
-from retention.disposal import approve, confirm, propose
-from retention.execution import execute
 from service import pipeline, worker
 from tests.web import STARTED, Web, new_recording, serving
 from transcription.engine import Transcriber
@@ -154,5 +149,138 @@ async def test_a_copy_is_silent_where_it_was_covered_and_the_original_everywhere
     assert kinds_told == ["redaction asked", "read", "redacted", "redacted", "read", "read"]
     assert [each["facts"]["purpose"] for each in (await told.leaves("read"))[1:]] == [PURPOSE, PURPOSE]
     assert await verify_recording(told.web.archive, told.recording) == []
-    original, _ = soundfile.read(next((told.home / "store").rglob(f"{told.recording}/audio.flac/@*/data")), dtype="int16")
+    original, _ = soundfile.read(
+        next((told.home / "store").rglob(f"{told.recording}/audio.flac/@*/data")), dtype="int16"
+    )
     np.testing.assert_array_equal(original, told.samples)
+
+
+async def test_what_was_covered_stands_in_nothing_that_leaves(told: Told) -> None:
+    """The pack, the shared page and its sound, the API's text, the search."""
+    copy = await told.made(phrases=[NAME, NUMBER, PLACE], reason=f"隐去{NAME}")
+    query = f"?purpose={PURPOSE}&redaction={copy['id']}"
+    taken = await told.web.get(f"/api/v1/recordings/{told.recording}/evidence{query}", "auditor")
+    assert taken.status == 200, await taken.text()
+    with zipfile.ZipFile(io.BytesIO(await taken.read())) as file:
+        pack = {name.partition("/")[2]: file.read(name) for name in file.namelist()}
+    sounds = [name for name in pack if name.endswith((".flac", ".wav"))]
+    assert sounds == [f"redactions/{copy['id']}.flac"]
+    assert not {"metadata.json", "transcript.v1.json"} & set(pack)
+    check_proof(json.loads(pack["proof.json"]), ensure_ledger_key(Settings(data_dir=told.home)).verifier)
+    sealed = {
+        each["key"].rpartition("/")[2]: each["sha256"]
+        for entry in json.loads(pack["proof.json"])["entries"]
+        for each in json.loads(entry["leaf"])["facts"]["objects"]
+    }
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in _lines(pack["SHA256SUMS"]))}
+    for ending in ("flac", "json"):
+        assert sealed[f"{copy['id']}.{ending}"] == sums[f"redactions/{copy['id']}.{ending}"]
+    assert json.loads(pack[f"redactions/{copy['id']}.json"])["source"]["audio_sha256"] == sealed["audio.flac"]
+    body = {"purpose": PURPOSE, "hours": 24, "redaction": copy["id"]}
+    share = await (await told.web.post(f"/api/v1/recordings/{told.recording}/shares", body, "auditor")).json()
+    path = "/s/" + share["address"].rpartition("/")[2]
+    page = await (await told.web.client().get(path)).text()
+    assert page.count(MARK) == 4, "three times in the text, once in what is said of it"
+    heard = await (await told.web.client().get(path + "/audio")).read()
+    assert heard == pack[sounds[0]]
+    said = await (await told.web.get(f"{told.base}/{copy['id']}/transcript?purpose={PURPOSE}", "auditor")).text()
+    whole = "".join([said, page, *(pack[name].decode() for name in pack if name not in sounds)])
+    for letters in (NAME, NUMBER, PLACE, "幸福", "138****0321"):
+        assert letters not in whole, letters
+    found = await (await told.web.get(f"/api/v1/search?q={MARK[1:4]}", "auditor")).json()
+    assert found["items"] == [], "copies are not searched"
+    assert [leaf["facts"].get("redaction") for leaf in await told.leaves("evidence taken", "share made")] == [
+        copy["id"]
+    ] * 2
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode().splitlines()
+
+
+async def test_what_cannot_be_located_is_refused_and_nothing_is_made(told: Told) -> None:
+    recording = told.recording
+    await correct_transcript(
+        told.web.archive,
+        Correction(recording, {2: f"我住在{PLACE}，路灯修好了，我叫{NAME}。"}, "agent", "听录音核对", 1),
+        retain_until=STARTED + timedelta(days=740),
+    )
+    stale = await told.ask(phrases=[PLACE])
+    assert stale.status == 409, "the text has moved on"
+    added = await told.ask(base_version=2, phrases=[PLACE, NAME])
+    assert added.status == 403, await added.text()
+    detail = (await added.json())["detail"]
+    assert "sentence=3" in detail, detail
+    assert NAME not in detail
+    absent = await told.ask(base_version=2, phrases=[PLACE, "没有说过"])
+    assert "phrase=2" in (await absent.json())["detail"]
+    for picks in ([], [{"turn": 9}], [{"turn": 0, "start": 3, "end": 99}]):
+        assert (await told.ask(base_version=2, picks=picks)).status == 403, picks
+    assert (await told.ask(base_version=2, picks=[{"turn": 0, "start": 3}])).status == 422
+    assert await told.copies() == []
+    assert await told.leaves("redaction asked", "redacted") == []
+    # The whole sentence has a sure time, and goes.
+    copy = await told.made(base_version=2, phrases=[PLACE], picks=[{"turn": 2}])
+    assert [tuple(span) for span in copy["spans"]] == [_time(2, TEXTS[2][2])]
+
+
+async def test_only_who_answers_for_the_recording_makes_copies_and_only_while_they_last(told: Told) -> None:
+    for role in ("agent", "client", "system", "security", "audit"):
+        assert (await told.ask(role, picks=[{"turn": 0}])).status == 403, role
+    copy = await told.made(picks=[{"turn": 0}], days=1)
+    async with told.web.archive.database.write() as session:
+        await session.execute(update(UserRow).where(UserRow.name == "supervisor").values(team="别组"))
+    sound, purpose = f"{told.base}/{copy['id']}/audio", f"?purpose={PURPOSE}"
+    pages = (told.base, told.base + "/suggestions", f"{sound}{purpose}", f"/recordings/{told.recording}/redactions")
+    for path in pages:
+        assert (await told.web.get(path, "supervisor")).status == 404, path
+    assert (await told.ask("supervisor", picks=[{"turn": 0}])).status == 404
+    assert (await told.web.get(sound, "auditor")).status == 400, "a purpose is asked first"
+    other = f"/api/v1/recordings/{told.web.seeded.full}/redactions/{copy['id']}/audio{purpose}"
+    assert (await told.web.get(other, "auditor")).status == 404, "it is not that recording's"
+    assert (await told.web.get(f"{told.base}/nothing/audio{purpose}", "auditor")).status == 404
+    body = {"purpose": PURPOSE, "hours": 720, "redaction": copy["id"]}
+    shares = f"/api/v1/recordings/{told.recording}/shares"
+    made = await (await told.web.post(shares, body, "auditor")).json()
+    assert made["share"]["expires_at"] == copy["expires_at"], "a link does not outlive the copy"
+    async with told.web.archive.database.write() as session:
+        await session.execute(update(Redaction).values(expires_at=told.web.archive.clock() - timedelta(seconds=1)))
+    evidence = f"/api/v1/recordings/{told.recording}/evidence{purpose}&redaction={copy['id']}"
+    for path in (f"{sound}{purpose}", f"{told.base}/{copy['id']}/transcript{purpose}", evidence):
+        assert (await told.web.get(path, "auditor")).status == 403, path
+    assert (await told.web.post(shares, body, "auditor")).status == 403
+    assert (await told.web.client().get("/s/" + made["address"].rpartition("/")[2])).status in (403, 404)
+    assert await verify_recording(told.web.archive, told.recording) == [], "the copy stays where it was sealed"
+
+
+async def test_the_page_takes_suggestions_words_and_sentences(told: Told) -> None:
+    path, client = f"/recordings/{told.recording}/redactions", await told.web.browser("auditor")
+    page = await (await client.get(path)).text()
+    assert page.count('name="pick" value="0:') == 1
+    assert NUMBER not in page
+    csrf = told.web.form_tokens["auditor"]
+    form = {
+        "csrf": csrf,
+        "base_version": "1",
+        "pick": "0:7:10",
+        "phrases": "没有说过",
+        "reason": "对外提供",
+        "days": "7",
+    }
+    refused = await client.post(path, data=form, allow_redirects=False)
+    assert refused.status == 422
+    kept = await refused.text()
+    assert "没有说过" in kept, "what was typed is not lost"
+    nothing = await client.post(path, data={**form, "pick": "x", "reason": ""}, allow_redirects=False)
+    assert nothing.status == 422
+    asked = await client.post(path, data={**form, "phrases": f"路灯\n\n{PLACE}\n"}, allow_redirects=False)
+    assert asked.status == 303
+    waiting = await (await client.get(path)).text()
+    assert "<progress" in waiting
+    assert "hx-get" in waiting
+    await told.work()
+    done = await (await client.get(path)).text()
+    assert "<progress" not in done
+    assert "可以交出" in done
+    [copy] = await told.copies()
+    assert copy["expires_at"][:10] == (told.web.archive.clock() + timedelta(days=7)).isoformat()[:10]
