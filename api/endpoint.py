@@ -36,6 +36,15 @@ class Endpoint:
     status: int = 200
     again: int = 0
 
+    # Looks something up by POST: nothing is created or decided, and the same again is answered anew.
+    reads: bool = False
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether the same under the same ``Idempotency-Key`` is done once.  Files that are uploaded have keys of their
+        own: the call's identifier, an order's number."""
+        writes = self.method == "POST" and self.permission != PUBLIC and self.path.startswith("/api/")
+        return writes and not self.reads and self.takes_media == JSON
 
 def read_query(request: web.Request, model: type[M]) -> M:
     """The query string as a model; a ``Problem`` 400 names the first parameter that is wrong."""

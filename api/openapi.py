@@ -12,9 +12,27 @@ from api.models import ProblemDocument
 from api.permissions import PERMISSIONS, PUBLIC
 from api.problems import MEDIA_TYPE
 
+from api.retried import HEADER, PATTERN
+
+# The document as text, written when it is first asked for.
+DESCRIBED: web.AppKey[Callable[[], str]] = web.AppKey("DESCRIBED")
 _REFERENCE = "#/components/schemas/{model}"
 _ANY_TEXT = re.compile(r"\{(\w+):[^}]*\}")
 
+
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": PATTERN},
+    "description": (
+        "一天之内，同一账号以同一个键再次发送同一请求，只答复、不重做（答复带 Idempotency-Replayed: true）；"
+        "内容不同答 422，前一个仍在处理答 409。 / "
+        "The same request under the same key within a day is answered again, not "
+        "done again (the answer carries Idempotency-Replayed: true); another request under that key gets 422, and 409 "
+        "while the first is under way. Answers of 5xx, 401, 408, 429 and of more than 1 MiB are not kept."
+    ),
+}
 
 def plain_path(path: str) -> str:
     """``/x/{number:.+}`` → ``/x/{number}``, as OpenAPI writes it."""
@@ -51,7 +69,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
-        "parameters": [*_path_parameters(endpoint.path), *_query_parameters(endpoint.query)],
+        "parameters": [
+            *_path_parameters(endpoint.path),
+            *_query_parameters(endpoint.query),
+            *([_KEY] if endpoint.takes_key else []),
+        ],
         "responses": {
             **{
                 str(status): {"description": "成功 / done", "content": {endpoint.media: _answer(endpoint)}}

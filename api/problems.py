@@ -3,8 +3,10 @@
 import json
 import logging
 from collections.abc import Mapping
+from errno import EDQUOT, ENOSPC
 
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused, Unavailable
 from core.ids import new_id
@@ -29,8 +31,13 @@ TITLES: Mapping[int, tuple[str, str]] = {
     429: ("尝试次数过多，请稍后再试", "Too many attempts, please wait"),
     500: ("系统出现意外错误", "Unexpected error"),
     503: ("依赖的服务暂时不可用", "A needed service is unavailable"),
+    507: ("磁盘已满", "No room on the disk"),
 }
 
+FULL = (
+    "磁盘已满，没有保存任何内容；请系统管理员腾出空间后重试 / "
+    "the disk is full, nothing was kept: make room on the disk of HUIYIN_DATA_DIR, the store or the database; then again"
+)
 _STATUS: tuple[tuple[type[HuiyinError], int], ...] = (
     (ExportRefused, 422),
     (NotFound, 404),
@@ -91,7 +98,19 @@ def problem_of(error: Exception) -> Problem:
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return Problem(status, str(error))
+    if is_disk_full(error):
+        return Problem(507, FULL)
+    if isinstance(error, OSError | InterfaceError | OperationalError):
+        return Problem(503)
     return Problem(500)
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether a file system, SQLite or PostgreSQL (class 53, disk full) had no room for something."""
+    if isinstance(error, OSError):
+        return error.errno in (ENOSPC, EDQUOT)
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return "disk is full" in str(cause) or getattr(cause, "sqlstate", "") == "53100"
 
 
 def report(problem: Problem, error: Exception, *, method: str, route: str) -> None:

@@ -21,6 +21,7 @@ import api.access.attempts
 import api.access.second_factor
 import api.access.sessions
 import api.access.tokens
+import api.idempotency
 import api.persons
 import api.preferences
 import api.saved_searches
@@ -55,6 +56,7 @@ TABLE_MODULES = (
     api.access.second_factor,
     api.access.sessions,
     api.access.tokens,
+    api.idempotency,
     api.persons,
     api.preferences,
     api.saved_searches,

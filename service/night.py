@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from api.idempotency import forget_old
 from archive.house import Archive
 from archive.ledger_key import ledger_key, trusted_keys
 from core.alerts import EVIDENCE_FAULTS, STORE_EXPIRES, clear_alert, raise_alert
@@ -28,6 +29,8 @@ async def run_night(archive: Archive, settings: Settings, *, now: datetime, dry_
         facts = {"faults": len(result.faults), "night": result.night.isoformat()}
         await _alert(archive, EVIDENCE_FAULTS, facts if result.faults else None)
         await warn_of_expiry(archive)
+        async with archive.database.write() as session:
+            await forget_old(session, archive.clock())
     if missing is not None:
         raise missing
     return result

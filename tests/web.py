@@ -23,6 +23,7 @@ from archive.house import Archive
 from archive.seal import NewRecording, NewTurn, seal_recording, seal_transcript
 from core.ids import new_id
 from core.jobs import FAILED, JobRow, enqueue
+from core.sealed_secrets import SecretBox
 from core.settings import Settings
 from workorders.findings import SpokenTurn, read_findings, store_findings
 from workorders.linking import link_by_person, link_recording
@@ -247,9 +248,10 @@ async def _add_users(archive: Archive) -> None:
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
-    seeded = await seed(archive, directory)
-    await _add_users(archive)
-    app = build_app(archive, settings or Settings(data_dir=directory))
+    seeded = await _HOUSES.fill(archive, directory)
+    settings = settings or Settings(data_dir=directory)
+    SecretBox.ensure(settings.secret_key)
+    app = build_app(archive, settings)
     server = TestServer(app)
     await server.start_server()
     web = Web(app, server, seeded, archive)

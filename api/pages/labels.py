@@ -346,6 +346,7 @@ FLAGS: Mapping[str, str] = {
     "metadata unreadable": "网关送来的通话信息无法识读",
     "roles assumed": "双方身份按先后推定",
     "interrupted": "录音曾中断，已从缓存恢复",
+    507: "没有保存任何内容。请系统管理员腾出磁盘空间，然后再试一次。",
     "facts not saved": "通话事实未能写盘",
     "spool not synced": "原始录音未能确认落盘",
     "call facts unreadable": "通话事实无法识读",

@@ -72,6 +72,7 @@ ENDPOINTS = (
         "显示双方完整号码和姓名（先写台账） / numbers and names in full; the ledger row is written first",
         takes=RevealRequest,
         answers=RevealedRecording,
+        reads=True,
     ),
     Endpoint(
         "POST",
@@ -81,5 +82,6 @@ ENDPOINTS = (
         "显示工单来电人和原文（先写台账） / caller and text in full; the ledger row is written first",
         takes=RevealRequest,
         answers=RevealedOrder,
+        reads=True,
     ),
 )

@@ -129,6 +129,7 @@ ENDPOINTS = (
         takes=PersonRequest,
         answers=PersonView,
         status=201,
+        reads=True,
     ),
     Endpoint(
         "GET",
@@ -164,6 +165,7 @@ ENDPOINTS = (
         "导出结果 XLSX（先写台账） / what is found as XLSX; the ledger row is written first",
         takes=SearchExportRequest,
         media=XLSX,
+        reads=True,
     ),
     Endpoint(
         "POST",
