@@ -133,6 +133,8 @@ def plain_text(value: Any) -> str:
     """A setting's value in the text that the environment would give."""
     if isinstance(value, tuple | frozenset):
         return " ".join(each.pattern if isinstance(each, re.Pattern) else str(each) for each in sorted(value, key=str))
+    if isinstance(value, re.Pattern):
+        return str(value.pattern)
     if isinstance(value, timedelta):
         return str(round(value.total_seconds()))
     return "" if value is None else str(value)

@@ -28,6 +28,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "start.see": _EVERYONE,
     "account.own": _EVERYONE,
     "tokens.own": _EVERYONE,
+    "reference.see": _EVERYONE,
     "accounts.see": frozenset({SECURITY, AUDIT}),
     "accounts.manage": frozenset({SECURITY}),
     "settings.see": frozenset({SYSTEM, SECURITY, AUDIT}),

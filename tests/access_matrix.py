@@ -44,6 +44,8 @@ GET /api/v1/account/tokens
 POST /api/v1/account/tokens
 POST /api/v1/account/tokens/{id}/revoke
 POST /api/v1/logout
+GET /reference
+GET /reference/{subject}
 POST /logout
 
 [supervisor auditor client system audit]
@@ -187,6 +189,7 @@ POST /api/v1/holds/{id}/release/confirm
 POST /api/v1/holds/{id}/release/withdraw
 POST /api/v1/search/hold
 POST /search/hold
+GET /events/disposals/single
 GET /events/disposals/{id}
 GET /events/holds/{id}
 GET /keeping
@@ -263,6 +266,7 @@ DELETE /api/v1/webhooks/{id}
 POST /api/v1/webhooks/{id}/deliveries/{delivery}/send
 POST /api/v1/webhooks/{id}/secret
 POST /api/v1/webhooks/{id}/test
+POST /api/v1/jobs/retry
 POST /api/v1/jobs/{id}/retry
 POST /api/v1/quarantine/{name}/remove
 POST /api/v1/quarantine/{name}/retry
@@ -270,6 +274,7 @@ POST /quarantine/{name}/remove
 POST /quarantine/{name}/retry
 POST /api/v1/policies
 POST /keeping/policies
+POST /status/jobs/retry
 POST /status/jobs/{id}/retry
 
 [supervisor system]

@@ -91,6 +91,7 @@ def examples(house: House) -> Mapping[str, Sequence[str]]:
         "/ledger": ("/ledger", "/ledger?about=seen", "/ledger?subject=none"),
         "/admin/accounts/{name}": ("/admin/accounts/agent",),
         "/admin/webhooks/{id}": (f"/admin/webhooks/{WEBHOOK}",),
+        "/reference/{subject}": ("/reference/recordings", "/reference/settings"),
         "/admin/settings/{name}": ("/admin/settings/callback_days", "/admin/settings/second_factor_roles"),
         "/admin/dictionaries/{name}": ("/admin/dictionaries/unit", "/admin/dictionaries/purpose"),
         "/keeping/holds/{id}": (f"/keeping/holds/{house.hold}",),
