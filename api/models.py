@@ -348,6 +348,12 @@ class CallList(Model):
     items: list[CallView]
 
 
+class Retried(Model):
+    """How many jobs are tried again."""
+
+    jobs: int
+
+
 class Done(Model):
     """Nothing more to say than that it was done."""
 

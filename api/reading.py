@@ -193,7 +193,7 @@ async def list_calls(session: AsyncSession, user: User, state: str | None, limit
     return list(await session.scalars(query.where(Call.state == state) if state else query))
 
 
-async def recordings_by_text_state(session: AsyncSession) -> dict[str, int]:
-    """How many recordings there are in each state of their text."""
-    rows = await session.execute(select(Recording.text_state, func.count()).group_by(Recording.text_state))
-    return dict(rows.all())
+async def count_calls(session: AsyncSession, user: User, state: str) -> int:
+    """How many signalled calls are in a state."""
+    counted = select(func.count()).select_from(Call).where(visible_calls(user), Call.state == state)
+    return int(await session.scalar(counted) or 0)

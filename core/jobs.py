@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, String, Text, Uuid, and_, func, or_, select
+from sqlalchemy import JSON, Index, String, Text, Uuid, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -149,6 +149,13 @@ async def requeue(session: AsyncSession, identifier: UUID, *, now: datetime) -> 
     if row.state not in (FAILED, QUEUED):
         raise Conflict("only a failed or waiting job can be tried again", job=identifier, state=row.state)
     row.state, row.attempts, row.run_after, row.finished_at = QUEUED, 0, now, None
+
+
+async def requeue_failed(session: AsyncSession, *, now: datetime) -> int:
+    """A person asks for all failed jobs to be tried again, once what they failed of is mended; returns how many."""
+    renewed = {"state": QUEUED, "attempts": 0, "run_after": now, "finished_at": None}
+    done = await session.execute(update(JobRow).where(JobRow.state == FAILED).values(**renewed))
+    return int(done.rowcount)  # type: ignore[attr-defined]
 
 
 async def counts(session: AsyncSession) -> dict[tuple[str, str], int]:

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
+from api.events.endpoints import followed
+from api.events.topics import BATCH, SINGLES
 from api.keeping import DisposalQuery, DisposalView, KeepRequest, ProposalRequest, batch_view, disposal_view
 from api.language import half
 from api.pages.keeping import calls_of, said
@@ -62,9 +64,7 @@ async def do_propose(request: web.Request) -> web.Response:
     try:
         found = _IDENTIFIER.search(typed["recording"])
         if found is None:
-            raise Problem(
-                422, "请填写录音编号，或粘贴录音页的网址 / give a recording's number, or its page's address"
-            )
+            raise Problem(422, "请填写录音编号，或粘贴录音页的网址 / give a recording's number, or its page's address")
         asked = ProposalRequest(recording=UUID(found[0]), reason=typed["reason"])
         async with here.database.write() as session:
             await propose(session, here.settings, asked.recording, by=by, reason=asked.reason, now=here.now())
@@ -78,6 +78,7 @@ async def do_propose(request: web.Request) -> web.Response:
 async def show_batch(request: web.Request, message: str = "", status: int = 200) -> web.Response:
     """One night's batch, or what was proposed one by one; ``after`` and ``state`` in the address."""
     batch_id = _batch(request)
+    live = await followed(request, BATCH if batch_id else SINGLES, batch_id)
     wanted = {name: request.query.get(name, "") for name in ("after", "state")}
     asked = parse_query({**wanted, "limit": str(SHOWN)}, DisposalQuery)
     async with context(request).database.read() as session:
@@ -98,6 +99,8 @@ async def show_batch(request: web.Request, message: str = "", status: int = 200)
         lines=lines,
         calls=await calls_of(request, [row.recording_id for row in rows]),
         following=f"?state={asked.state or ''}&after={rows[-1].id}" if len(rows) == SHOWN else "",
+        live=live,
+        now=context(request).now(),
         self_approved=any(row.state == APPROVED and row.approved_by == signed_in(request).name for row in rows),
     )
 

@@ -5,8 +5,10 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from api.context import LANGUAGE, signed_in
+from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint
+from api.events.endpoints import followed
+from api.events.topics import EXPORTS
 from api.language import half
 from api.models_exports import ExportRequest
 from api.pages.keeping import said
@@ -17,6 +19,7 @@ from core.errors import HuiyinError
 
 
 async def show_handovers(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:
+    live = await followed(request, EXPORTS)
     found = await exports.all_exports(request)
     cases = await holds.all_holds(request) if signed_in(request).may("exports.make") else []
     return render(
@@ -26,7 +29,9 @@ async def show_handovers(request: web.Request, message: str = "", status: int = 
         message=half(message, request.get(LANGUAGE, "zh")),
         typed=typed or {},
         exports=found,
-        working=any(each.job in ("queued", "running") for each in found),
+        working=sum(each.job in ("queued", "running") for each in found),
+        live=live,
+        now=context(request).now(),
         cases=cases,
         case_names={str(case.id): case.name for case in cases},
     )

@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
+from api.events.endpoints import followed
+from api.events.topics import HOLD
 from api.keeping import HoldQuery, HoldRequest, PolicyRequest, ReleaseRequest
 from api.language import half
 from api.pages.rendering import render, see_other
@@ -18,6 +20,7 @@ from api.routes import disposals, holds
 from api.routes.recordings import path_id
 from archive.catalogue import Recording
 from core.errors import HuiyinError
+from retention.holds import HOLDING, LETTING
 from retention.register import list_members
 
 SHOWN = 100
@@ -72,6 +75,7 @@ def said(error: Exception) -> str:
 async def show_hold(request: web.Request, message: str = "", status: int = 200) -> web.Response:
     """One case and its recordings; ``after`` in the address leads on."""
     after = parse_query({"after": request.query.get("after", "")}, HoldQuery).after
+    live = await followed(request, HOLD, path_id(request))
     case = await holds.one_hold(request, path_id(request))
     async with context(request).database.read() as session:
         members = await list_members(session, case.id, after=after, limit=SHOWN)
@@ -87,6 +91,10 @@ async def show_hold(request: web.Request, message: str = "", status: int = 200) 
         calls=calls,
         following=f"?after={members[-1].recording_id}" if len(members) == SHOWN else "",
         own=case.asked_by == signed_in(request).name,
+        under_way=case.recordings.get(HOLDING, 0) + case.recordings.get(LETTING, 0),
+        of=sum(case.recordings.values()),
+        live=live,
+        now=context(request).now(),
     )
 
 

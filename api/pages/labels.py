@@ -48,6 +48,13 @@ POLICIES: Mapping[str, str] = {"retention.years": "保存年限", "retention.con
 PARTIES: Mapping[str, str] = {"agent": "专员", "citizen": "市民", "unknown": "通话"}
 TEXT_STATES: Mapping[str, str] = {"pending": "转写中", "done": "已转写", "failed": "转写失败"}
 CALL_STATES: Mapping[str, str] = {"signalled": "通话中或待封存", "sealed": "已封存", "missing": "缺少录音"}
+# How a call is heard while it lasts, and what that means.
+QUALITIES: Mapping[str, tuple[str, str]] = {
+    "good": ("收音正常", ""),
+    "fair": ("少量丢包", "丢包超过 1%"),
+    "poor": ("丢包严重", "丢包超过 5%，请检查网关到录音主机的网络"),
+    "silent": ("没有声音", "至少一方 10 秒没有送来声音"),
+}
 JOB_STATES: Mapping[str, str] = {"queued": "排队", "running": "进行中", "done": "完成", "failed": "失败"}
 JOB_KINDS: Mapping[str, str] = {
     "transcribe": "语音转写",
@@ -339,6 +346,7 @@ WHAT_TO_DO: Mapping[int, str] = {
     422: "没有保存任何内容。请返回上一页改正后再试。",
     429: "请稍等片刻再试。",
     500: "没有完成这一步，已有的录音和文字不受影响。请稍后再试；如仍不行，请把编号告诉系统管理员。",
+    507: "没有保存任何内容。请系统管理员腾出磁盘空间，然后再试一次。",
     503: "录音照常进行，不会丢失。请稍后再试；如仍不行，请把编号告诉系统管理员。",
 }
 FLAGS: Mapping[str, str] = {
@@ -346,7 +354,6 @@ FLAGS: Mapping[str, str] = {
     "metadata unreadable": "网关送来的通话信息无法识读",
     "roles assumed": "双方身份按先后推定",
     "interrupted": "录音曾中断，已从缓存恢复",
-    507: "没有保存任何内容。请系统管理员腾出磁盘空间，然后再试一次。",
     "facts not saved": "通话事实未能写盘",
     "spool not synced": "原始录音未能确认落盘",
     "call facts unreadable": "通话事实无法识读",

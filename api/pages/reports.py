@@ -6,19 +6,29 @@ from aiohttp import web
 
 from api.context import context
 from api.endpoint import Endpoint
+from api.events.endpoints import followed
+from api.events.topics import REPORTS
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import reports as routes
+from core.jobs import FAILED, unfinished
 
 
 async def show_reports(request: web.Request) -> web.Response:
     here = context(request)
+    live = await followed(request, REPORTS)
+    async with here.database.read() as session:
+        waiting = await unfinished(session, "daily")
     today = here.now().astimezone(here.settings.timezone).date()
     return render(
         request,
         "reports.html",
         reports=(await routes.report_list(request)).items,
         today=today.isoformat(),
+        making=sum(each.number for each in waiting if each.state != FAILED),
+        stuck=sum(each.number for each in waiting if each.state == FAILED),
+        live=live,
+        now=here.now(),
         yesterday=(today - timedelta(days=1)).isoformat(),
     )
 

@@ -10,7 +10,7 @@ from api import reading
 from api.context import context
 from api.endpoint import Endpoint, answer, read_query
 from api.metrics import CONTENT_TYPE
-from api.models import Done, JobList, JobQuery
+from api.models import Done, JobList, JobQuery, Retried
 from api.permissions import PUBLIC
 from api.routes.recordings import path_id
 from api.scope import require_visible
@@ -20,7 +20,7 @@ from archive.ledger_key import ledger_key
 from core.alerts import standing
 from core.database import Database
 from core.errors import Unavailable
-from core.jobs import requeue
+from core.jobs import requeue, requeue_failed
 from retention.rule import keep_until
 
 READY_WITHIN = 5.0
@@ -33,6 +33,13 @@ async def retry_job(request: web.Request) -> None:
         await requeue(session, path_id(request), now=here.now())
 
 
+async def retry_all(request: web.Request) -> int:
+    """Let all failed jobs be tried again; returns how many."""
+    here = context(request)
+    async with here.database.write() as session:
+        return await requeue_failed(session, now=here.now())
+
+
 async def get_jobs(request: web.Request) -> web.Response:
     asked = read_query(request, JobQuery)
     async with context(request).database.read() as session:
@@ -43,6 +50,10 @@ async def get_jobs(request: web.Request) -> web.Response:
 async def post_retry(request: web.Request) -> web.Response:
     await retry_job(request)
     return answer(Done())
+
+
+async def post_retry_all(request: web.Request) -> web.Response:
+    return answer(Retried(jobs=await retry_all(request)))
 
 
 async def get_proof(request: web.Request) -> web.Response:
@@ -88,6 +99,14 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/jobs", "jobs.see", get_jobs, "任务队列 / jobs", JobQuery, answers=JobList),
+    Endpoint(
+        "POST",
+        "/api/v1/jobs/retry",
+        "jobs.retry",
+        post_retry_all,
+        "重试所有失败的任务 / try all failed jobs again",
+        answers=Retried,
+    ),
     Endpoint(
         "POST", "/api/v1/jobs/{id}/retry", "jobs.retry", post_retry, "重试失败的任务 / try a job again", answers=Done
     ),

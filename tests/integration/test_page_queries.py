@@ -33,7 +33,7 @@ PAGES = (
     ("supervisor", "/orders", 4),
     ("agent", "/orders/{order}", 8),
     ("agent", "/links", 3),
-    ("supervisor", "/reports", 2),
+    ("supervisor", "/reports", 5),
     ("system", "/status", 24),
     ("audit", "/ledger", 11),
     ("auditor", "/keeping", 3),
