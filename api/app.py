@@ -1,7 +1,6 @@
 """The web application: every endpoint of every file, behind login and permission."""
 
 import json
-from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 
@@ -22,7 +21,6 @@ import api.pages.orders
 import api.pages.quarantine
 import api.pages.recordings
 import api.pages.redactions
-import api.pages.reference
 import api.pages.reports
 import api.pages.reveal
 import api.pages.review
@@ -69,7 +67,7 @@ from api.etags import tag_answers
 from api.events.streams import STREAMS, Streams
 from api.listening import Listenings
 from api.metrics import Metrics
-from api.openapi import DESCRIBED, document
+from api.openapi import document
 from api.pages.look import choose_look
 from api.pages.rendering import error_page, set_up_templates
 from api.permissions import PUBLIC
@@ -128,7 +126,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.review.ENDPOINTS,
     *api.pages.shared.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
-    *api.pages.reference.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
     *api.pages.search.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
@@ -149,8 +146,6 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
     )
     app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
     in_force = InForce(archive.database, settings)
-    describe: Callable[[], str] = _described
-    app[DESCRIBED] = describe
     app[CONTEXT] = Context(archive, in_force, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
     streams = app[STREAMS] = _streams(app[CONTEXT])
     app.on_shutdown.append(streams.close)
@@ -176,11 +171,11 @@ def _add(app: web.Application, endpoint: Endpoint) -> None:
     assert route.resource
     permissions = app[middleware.PERMISSION_OF]
     permissions[endpoint.method, route.resource.canonical] = endpoint.permission
-    if endpoint.takes_key:
-        app[KEYED].add(route.resource.canonical)
     if endpoint.method == "GET":
         app.router.add_route("HEAD", endpoint.path, endpoint.handler)
         permissions["HEAD", route.resource.canonical] = endpoint.permission
+    if endpoint.takes_key:
+        app[KEYED].add(route.resource.canonical)
 
 
 @cache

@@ -1,10 +1,9 @@
 """The OpenAPI 3.1 document, generated from the endpoints and their models."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -13,9 +12,6 @@ from api.models import ProblemDocument
 from api.permissions import PERMISSIONS, PUBLIC
 from api.problems import MEDIA_TYPE
 from api.retried import HEADER, PATTERN
-
-# The document as text, written when it is first asked for.
-DESCRIBED: web.AppKey[Callable[[], str]] = web.AppKey("DESCRIBED")
 
 _REFERENCE = "#/components/schemas/{model}"
 _ANY_TEXT = re.compile(r"\{(\w+):[^}]*\}")
@@ -33,7 +29,6 @@ _KEY = {
         "while the first is under way. Answers of 5xx, 401, 408, 429 and of more than 1 MiB are not kept."
     ),
 }
-
 
 def plain_path(path: str) -> str:
     """``/x/{number:.+}`` → ``/x/{number}``, as OpenAPI writes it."""

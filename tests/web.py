@@ -248,7 +248,8 @@ async def _add_users(archive: Archive) -> None:
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
-    seeded = await _HOUSES.fill(archive, directory)
+    seeded = await seed(archive, directory)
+    await _add_users(archive)
     settings = settings or Settings(data_dir=directory)
     SecretBox.ensure(settings.secret_key)
     app = build_app(archive, settings)
