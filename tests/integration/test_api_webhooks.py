@@ -99,9 +99,10 @@ async def test_a_subscriber_from_its_adding_to_its_removal(
     listed = await (await ask(web, "GET", ROOM)).text()
     await said(web, "DELETE", one)
     assert (await said(web, "GET", ROOM))["items"] == []
-    for way in (("GET", one), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/test"), ("GET", f"{one}/deliveries")):
-        body = {} if way[0] == "PATCH" else None
-        assert (await ask(web, *way, body)).status == 404, way
+    ways = (("GET", one), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/test"), ("GET", f"{one}/deliveries"))
+    for method, path in ways:
+        body: object = {} if method == "PATCH" else None
+        assert (await ask(web, method, path, body)).status == 404, (method, path)
     async with web.archive.database.read() as session:
         rows = await session.scalars(select(LedgerRow).where(LedgerRow.subject == made["webhook"]["id"]))
         entries = [(row.kind, row.leaf) for row in rows]
@@ -167,7 +168,8 @@ async def test_deliveries_are_listed_page_by_page(web: Web, receiver: Receiver) 
     one = f"{ROOM}/{made['webhook']['id']}"
     for _ in range(5):
         await said(web, "POST", f"{one}/test", status=202)
-    seen, following = [], ""
+    seen: list[str] = []
+    following: str | None = ""
     while following is not None:
         page = await said(web, "GET", f"{one}/deliveries?limit=2&before={following}")
         seen += [each["id"] for each in page["items"]]
