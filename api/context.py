@@ -1,5 +1,6 @@
 """What every handler can reach: the archive, the settings and who is asking."""
 
+import logging
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -14,6 +15,7 @@ from api.listening import Listenings
 from api.metrics import Metrics
 from archive.house import Archive
 from core.database import Database
+from core.errors import SettingsError, Unavailable
 from core.in_force import InForce
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
@@ -52,14 +54,23 @@ class Context:
 
     @property
     def secrets(self) -> SecretBox:
-        """What seals secrets in the database.  Read at each use: it is rare, and a restored key needs no new start."""
-        return SecretBox.open(self.settings.secret_key)
+        """What seals secrets in the database.  Read at each use: it is rare, and a restored key needs no new start.
+
+        ``Unavailable`` without a usable key; the log says which file, visitors need not know."""
+        try:
+            return SecretBox.open(self.settings.secret_key)
+        except SettingsError as error:
+            log.error("stored secrets cannot be read", extra={"facts": {"error": error}})
+            raise Unavailable(NO_KEY) from error
 
     def now(self) -> datetime:
         """This moment, aware, in UTC."""
         return self.archive.clock()
 
 
+log = logging.getLogger(__name__)
+
+NO_KEY = "封存密钥不可用，请联系运维 / the key of stored secrets cannot be used: tell whoever runs this place"
 CONTEXT = web.AppKey("CONTEXT", Context)
 
 # Set for every request before its handler runs.

@@ -65,7 +65,7 @@ def _view(call: FoundCall, row: Recording, orders: dict[UUID, list[str]]) -> Fou
 
 
 async def _find(session: AsyncSession, request: web.Request, asked: SearchQuery) -> tuple[Found, str | None]:
-    number = await number_of(session, asked.who) if asked.who else None
+    number = await number_of(session, context(request).secrets, asked.who) if asked.who else None
     zone = context(request).settings.timezone
     wanted = Wanted(
         asked.q,

@@ -39,8 +39,9 @@ class UserRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Somebody else knows this password: a new one comes before everything else.
     must_change: Mapped[bool] = mapped_column(default=False, server_default="0")
-    # The shared secret of RFC 6238 (base32); empty: no second factor.  Of its time steps none counts twice.
-    totp_secret: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    # The shared secret of RFC 6238, sealed (`core.sealed_secrets`); empty: no second factor.  Of its time steps none
+    # counts twice.
+    totp_sealed: Mapped[str] = mapped_column(String(200), default="", server_default="")
     totp_last_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     # How the provider of `HUIYIN_OIDC_ISSUER` names this person; empty: not known there.
     oidc_name: Mapped[str] = mapped_column(String(200), default="", server_default="", index=True)

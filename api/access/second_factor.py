@@ -23,6 +23,7 @@ from core import ledger
 from core.database import Base, UtcDateTime
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
+from core.sealed_secrets import SecretBox
 
 STEP_SECONDS = 30
 # Clocks of telephones differ: one step before and after is taken too.
@@ -73,15 +74,17 @@ def matching_step(secret: str, code: str, now: datetime, *, after: int) -> int |
     return max((each for each in found if each > after), default=None)
 
 
-async def enrol(session: AsyncSession, name: str, secret: str, code: str, *, now: datetime) -> Sequence[str]:
+async def enrol(
+    session: AsyncSession, box: SecretBox, name: str, secret: str, code: str, *, now: datetime
+) -> Sequence[str]:
     """Set the second factor, once a code shows that the telephone has it; returns the recovery codes, shown once."""
     row = await account(session, name)
-    if row.totp_secret:
+    if row.totp_sealed:
         raise Conflict("已经设置了第二验证 / there is a second factor already", account=name)
     step = matching_step(secret, code, now, after=0)
     if step is None:
         raise Refused("验证码不对，请核对手机时间后输入下一个 / the code is wrong: check the clock, try the next one")
-    row.totp_secret, row.totp_last_step = secret, step
+    row.totp_sealed, row.totp_last_step = box.seal(secret.encode(), _purpose(name)), step
     await ledger.append(session, ledger.Entry("second factor set", name, name, {}), now)
     return await renew_recovery_codes(session, name, now=now)
 
@@ -96,12 +99,14 @@ async def renew_recovery_codes(session: AsyncSession, name: str, *, now: datetim
     return codes
 
 
-async def passes(session: AsyncSession, name: str, code: str, *, now: datetime) -> bool:
-    """Whether this is a code of now, or a recovery code; either is used up by it."""
+async def passes(session: AsyncSession, box: SecretBox, name: str, code: str, *, now: datetime) -> bool:
+    """Whether this is a code of now, or a recovery code; either is used up by it.  ``SettingsError`` or ``Damaged``
+    where the stored secret cannot be unsealed."""
     row = await session.get(UserRow, name, with_for_update=True)
-    if row is None or not row.totp_secret:
+    if row is None or not row.totp_sealed:
         return False
-    step = matching_step(row.totp_secret, code, now, after=row.totp_last_step)
+    secret = box.unseal(row.totp_sealed, _purpose(name)).decode()
+    step = matching_step(secret, code, now, after=row.totp_last_step)
     if step is not None:
         row.totp_last_step = step
         return True
@@ -109,12 +114,16 @@ async def passes(session: AsyncSession, name: str, code: str, *, now: datetime) 
     return bool((await session.execute(used)).rowcount)  # type: ignore[attr-defined]
 
 
+def _purpose(name: str) -> str:
+    return f"second factor of {name}"
+
+
 async def remove(session: AsyncSession, name: str, *, by: str, now: datetime) -> None:
     """Take the second factor off an account; ``NotFound`` when it has none."""
     row = await account(session, name)
-    if not row.totp_secret:
+    if not row.totp_sealed:
         raise NotFound("没有设置第二验证 / there is no second factor", account=name)
-    row.totp_secret = ""
+    row.totp_sealed = ""
     await session.execute(delete(RecoveryCode).where(RecoveryCode.user == name))
     await ledger.append(session, ledger.Entry("second factor removed", by, name, {}), now)
 

@@ -21,6 +21,7 @@ from api.access.tokens import TokenRow
 from api.access.user import NEW_FACTOR, NEW_PASSWORD, User
 from core import ledger
 from core.database import Database
+from core.sealed_secrets import SecretBox
 
 # Whose a token is, and the row that says so.
 _Held = tuple[User, SessionRow | TokenRow]
@@ -115,7 +116,7 @@ async def log_in_by_provider(
 
 
 async def finish(
-    database: Database, rules: Rules, half_token: str, code: str, client: Client, *, now: datetime
+    database: Database, rules: Rules, box: SecretBox, half_token: str, code: str, client: Client, *, now: datetime
 ) -> Login | Locked | None:
     """The second factor of a half open session: a code of now, or a recovery code.  Each counts as an attempt."""
     async with database.write() as session:
@@ -126,7 +127,7 @@ async def finish(
         charged = await attempts.charge(session, attempt, now)
         if charged.wait > timedelta(0):
             return Locked(charged.wait)
-        if not await second_factor.passes(session, half.user, code, now=now):
+        if not await second_factor.passes(session, box, half.user, code, now=now):
             await _failed(session, attempt, "second factor", charged.last, now)
             return None
         await sessions.end_session(session, half_token)
@@ -196,14 +197,14 @@ async def _held(session: AsyncSession, wanted: Collection[str], now: datetime, r
 def _pending(row: UserRow, rules: Rules) -> str:
     if row.must_change:
         return NEW_PASSWORD
-    return NEW_FACTOR if row.role in rules.factor_roles and not row.totp_secret else ""
+    return NEW_FACTOR if row.role in rules.factor_roles and not row.totp_sealed else ""
 
 
 async def _entered(
     session: AsyncSession, attempt: Attempt, rules: Rules, name: str, client: Client, by: str, now: datetime
 ) -> Login:
     row = await session.get_one(UserRow, name)
-    if row.totp_secret:
+    if row.totp_sealed:
         # The attempt stays counted until the second factor is right: guesses of codes stop at the same lock.
         opened = await sessions.open_session(session, name, client, now=now, lasts=rules.lasts, half_open=True)
         return Login(user_from(row), opened)

@@ -68,7 +68,7 @@ async def do_factor(request: web.Request) -> web.Response:
         return see_other("/account")
     try:
         async with here.database.write() as session:
-            codes = await second_factor.enrol(session, name, secret, code, now=here.now())
+            codes = await second_factor.enrol(session, here.secrets, name, secret, code, now=here.now())
     except HuiyinError as error:
         return _factor_page(request, secret, error.message)
     done = await own.renewed(request)

@@ -96,8 +96,9 @@ async def _chips(request: web.Request, plain: dict[str, str]) -> Sequence[Chip]:
 
 async def _said(request: web.Request, name: str, value: str) -> str:
     if name == "who":
-        async with context(request).database.read() as session:
-            return mask_number(await number_of(session, value))
+        here = context(request)
+        async with here.database.read() as session:
+            return mask_number(await number_of(session, here.secrets, value))
     return _HELD[value] if name == "held" else _WORDS.get(name, {}).get(value, value)
 
 

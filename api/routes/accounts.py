@@ -37,7 +37,7 @@ def account_view(row: UserRow, numbers: Sequence[str]) -> AccountView:
         active=row.active,
         created_at=row.created_at,
         must_change_password=row.must_change,
-        second_factor=bool(row.totp_secret),
+        second_factor=bool(row.totp_sealed),
         provider_name=row.oidc_name,
     )
 

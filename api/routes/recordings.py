@@ -60,7 +60,7 @@ async def recordings_page(request: web.Request, asked: RecordingQuery) -> Record
     """One page of the list; a ``Problem`` 400 for a cursor that is none."""
     here = context(request)
     async with here.database.read() as session:
-        person = await number_of(session, asked.who) if asked.who else None
+        person = await number_of(session, here.secrets, asked.who) if asked.who else None
         try:
             rows, following = await reading.list_recordings(
                 session, signed_in(request), filter_of(asked, person), here.settings.timezone

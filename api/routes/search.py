@@ -41,8 +41,8 @@ async def person_view(request: web.Request, number: str) -> PersonView:
     """The word that stands for a number in addresses."""
     here = context(request)
     async with here.database.write() as session:
-        person = await name_person(session, number, here.now())
-    return PersonView(who=person.who, number=mask_number(person.number))
+        person = await name_person(session, here.secrets, number, here.now())
+    return PersonView(who=person.who, number=mask_number(number.strip()))
 
 
 async def post_person(request: web.Request) -> web.Response:

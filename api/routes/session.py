@@ -30,7 +30,7 @@ async def try_login(request: web.Request, name: str, password: str) -> Login:
 async def try_code(request: web.Request, half_token: str, code: str) -> Login:
     """The second factor, within the same limits; a ``Problem`` 401 or 429 otherwise."""
     here = context(request)
-    done = await finish(here.database, here.rules, half_token, code, client_of(request), now=here.now())
+    done = await finish(here.database, here.rules, here.secrets, half_token, code, client_of(request), now=here.now())
     return _entered(done, WRONG_CODE)
 
 

@@ -6,9 +6,10 @@ from service.commands.family import read_password
 
 if TYPE_CHECKING:
     from archive.house import Archive
+    from core.settings import Settings
 
 
-async def deciding(archive: "Archive", name: str, permission: str) -> str:
+async def deciding(archive: "Archive", settings: "Settings", name: str, permission: str) -> str:
     """The account's name, once password and code are right and its role may decide this; ``Refused`` otherwise."""
     from api.access.accounts import COMMAND_LINE, UserRow
     from api.access.attempts import Attempt
@@ -29,18 +30,20 @@ async def deciding(archive: "Archive", name: str, permission: str) -> str:
             permission=permission,
             remedy="an account whose role may, with its own password (`huiyin user password`), not locked",
         )
-    if row.totp_secret:
-        await _require_code(archive, name)
+    if row.totp_sealed:
+        await _require_code(archive, settings, name)
     return row.name
 
 
-async def _require_code(archive: "Archive", name: str) -> None:
+async def _require_code(archive: "Archive", settings: "Settings", name: str) -> None:
     from api.access.second_factor import passes
     from core.clock import utc_now
     from core.errors import Refused
+    from core.sealed_secrets import SecretBox
 
+    box = SecretBox.open(settings.secret_key)
     code = read_password("验证码 code: ")
     async with archive.database.write() as session:
-        right = await passes(session, name, code, now=utc_now())
+        right = await passes(session, box, name, code, now=utc_now())
     if not right:
         raise Refused("验证码不正确，或已经用过 / the code is wrong or was used already", account=name)

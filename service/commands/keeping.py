@@ -102,7 +102,7 @@ async def run_hold(settings: Settings, options: argparse.Namespace) -> int:
     async with open_archive(settings) as archive:
         if options.action in ("list", "show"):
             return await _show_holds(archive, options.case if options.action == "show" else None)
-        by = await deciding(archive, options.by, "holds.decide")
+        by = await deciding(archive, settings, options.by, "holds.decide")
         if options.action == "place":
             scope = Scope(
                 tuple(options.order), tuple(options.person), options.first, options.last, tuple(options.recording)
@@ -148,7 +148,7 @@ async def run_disposal(settings: Settings, options: argparse.Namespace) -> int:
             batch = await batches.list_batch(archive, settings, now=archive.clock())
             print(f"{batch.id}  {batch.night}  {batch.listed}" if batch else "没有到期录音 nothing is eligible")
             return 0
-        by = await deciding(archive, options.by, "disposals.decide")
+        by = await deciding(archive, settings, options.by, "disposals.decide")
         if options.action == "keep":
             count = await batches.keep(
                 archive, settings, options.recording, by=by, reason=options.reason, until=options.until
@@ -211,7 +211,7 @@ async def run_policy(settings: Settings, options: argparse.Namespace) -> int:
                 found = await explain_recording(session, settings, options.recording, now=now)
             print(f"{found.chinese}\n{found.english}")
             return 0
-        by = await deciding(archive, options.by, "policies.set")
+        by = await deciding(archive, settings, options.by, "policies.set")
         day = options.effective_from or now.astimezone(settings.timezone).date()
         async with archive.database.write() as session:
             if options.action == "years":

@@ -62,7 +62,7 @@ async def _list(archive: "Archive") -> None:
 
     async with archive.database.read() as session:
         for row in await list_users(session):
-            facts = (row.role, row.team or "—", "on" if row.active else "off", "2FA" if row.totp_secret else "—")
+            facts = (row.role, row.team or "—", "on" if row.active else "off", "2FA" if row.totp_sealed else "—")
             print(row.name, *facts, sep="\t")
 
 

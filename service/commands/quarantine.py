@@ -56,7 +56,7 @@ async def _decide(settings: Settings, options: argparse.Namespace) -> int:
     from service.wiring import open_archive
 
     async with open_archive(settings) as archive:
-        by = await deciding(archive, options.by, "quarantine.decide")
+        by = await deciding(archive, settings, options.by, "quarantine.decide")
         if options.action == "remove":
             found = await remove(archive, settings, options.name, by=by, reason=options.reason)
             print(f"{found.name}  已删除 removed")

@@ -191,7 +191,7 @@ def test_an_account_is_shown_without_its_secrets() -> None:
         active=True,
         created_at=STARTED,
         must_change=False,
-        totp_secret=secret,
+        totp_sealed=secret,
         oidc_name="",
     )
     shown = account_view(row, []).model_dump_json()

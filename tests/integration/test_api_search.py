@@ -1,5 +1,6 @@
 """检索 over HTTP, as JSON and as pages: filters, persons, saved searches, holds and sheets of what is found."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -150,6 +151,11 @@ async def test_a_number_is_never_part_of_an_address(web: Web) -> None:
     assert str(web.seeded.full) in page
     again = await browser.post("/search/person", data=fields, allow_redirects=False)
     assert again.headers["Location"] == address
+    async with web.archive.database.read() as session:
+        [row] = await session.scalars(select(AskedPerson))
+    told = f"{row.who} {row.mark} {row.sealed}"
+    assert CITIZEN not in told
+    assert hashlib.sha256(CITIZEN.encode()).hexdigest() not in told, "it is not to be guessed either"
     assert (await browser.get("/search?who=unknown")).status == 404
     assert (
         await browser.post("/search/person", data={"csrf": csrf, "number": "1"}, allow_redirects=False)

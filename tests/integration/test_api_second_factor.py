@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from api.access import second_factor
 from api.access.accounts import UserRow
@@ -46,7 +46,9 @@ def code_at(clock: Clock, secret: str = SECRET) -> str:
 
 async def enrolled(web: Web, clock: Clock, name: str = "agent") -> list[str]:
     async with web.archive.database.write() as session:
-        return list(await second_factor.enrol(session, name, SECRET, code_at(clock), now=clock.now))
+        return list(
+            await second_factor.enrol(session, web.app[CONTEXT].secrets, name, SECRET, code_at(clock), now=clock.now)
+        )
 
 
 async def _login(web: Web, **fields: str) -> ClientResponse:
@@ -163,7 +165,37 @@ async def test_roles_that_need_it_open_nothing_else_before(web: Web, clock: Cloc
         assert (sent.status, sent.headers["Location"]) == (303, "/account")
         assert (await client.get("/account", headers=bearer)).status == 200
         async with web.archive.database.write() as session:
-            await second_factor.enrol(session, "auditor", SECRET, code_at(clock), now=clock.now)
+            box = web.app[CONTEXT].secrets
+            await second_factor.enrol(session, box, "auditor", SECRET, code_at(clock), now=clock.now)
         assert (await client.get("/api/v1/recordings", headers=bearer)).status == 200
         agent = await (await client.post("/api/v1/login", json={"name": "agent", "password": PASSWORD})).json()
         assert agent["pending"] == ""
+
+
+async def test_the_database_does_not_tell_the_secret(web: Web, clock: Clock) -> None:
+    """Nor does a row that is copied to another account open that one."""
+    await enrolled(web, clock)
+    async with web.archive.database.write() as session:
+        rows = (await session.execute(text("SELECT name, totp_sealed FROM users"))).all()
+        sealed = {row.name: row.totp_sealed for row in rows}
+        assert SECRET not in str(sealed)
+        assert base64.b32decode(SECRET).hex() not in str(sealed)
+        (await session.get_one(UserRow, "auditor")).totp_sealed = sealed["agent"]
+    clock.now += timedelta(minutes=1)
+    body = {"name": "auditor", "password": PASSWORD, "code": code_at(clock)}
+    assert (await web.client().post("/api/v1/login", json=body)).status == 500
+    assert (await _login(web, code=code_at(clock))).status == 200
+
+
+async def test_without_the_key_nobody_passes_and_all_others_work_on(web: Web, clock: Clock) -> None:
+    await enrolled(web, clock)
+    clock.now += timedelta(minutes=1)
+    key = web.app[CONTEXT].settings.secret_key
+    there = key.read_bytes()
+    key.unlink()
+    refused = await _login(web, code=code_at(clock))
+    assert refused.status == 503
+    assert str(key) not in await refused.text(), "visitors need not know where it lies"
+    assert (await web.get("/api/v1/recordings", "supervisor")).status == 200
+    key.write_bytes(there)
+    assert (await _login(web, code=code_at(clock))).status == 200, "without a new start"
