@@ -8,16 +8,22 @@ from typing import Any
 import pytest
 
 from api.context import CONTEXT
+from archive.connect import connect_store
 from archive.house import Archive
-from tests.web import PASSWORD, Web, serving
+from core.clock import utc_now
+from core.database import Database
+from tests.web import PASSWORD, Web, order, serving
 
 REASON = "合同约定"
 
 
 @pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
+async def web(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Web]:
+    store = connect_store(f"file://{tmp_path / 'store'}", clock=utc_now)
+    await store.prepare()
+    async with serving(Archive(sqlite_database, store, utc_now), tmp_path) as served:
         yield served
+    await store.close()
 
 
 def _local(web: Web) -> date:
@@ -31,11 +37,19 @@ async def setting(web: Web, name: str, role: str = "audit") -> dict[str, Any]:
     return found
 
 
+async def _due(web: Web) -> dict[str, str]:
+    items = (await (await web.get("/api/v1/work?show=due")).json())["items"]
+    return {each["order"]: each["until"] for each in items}
+
+
 async def test_a_setting_changes_what_the_house_does_at_once(web: Web) -> None:
     before = (await setting(web, "callback_days"))["setting"]
     assert (before["value"], before["source"], before["variable"]) == ("3", "default", "HUIYIN_CALLBACK_DAYS")
-    due = (await (await web.get("/api/v1/work?show=due")).json())["items"]
     day = _local(web)
+    async with web.archive.database.write() as session:
+        session.add(order("GD-TODAY", closed_at=web.archive.clock()))
+    due = await _due(web)
+    assert due["GD-TODAY"] == str(day + timedelta(days=3))
     asked = {"value": "0", "effective_from": str(day), "reason": REASON}
     answer = await web.post("/api/v1/settings/callback_days", asked, "system")
     assert answer.status == 200
@@ -49,7 +63,7 @@ async def test_a_setting_changes_what_the_house_does_at_once(web: Web) -> None:
         ("0", "operator", REASON),
     ]
     # Terms that began before today keep the days of their day.
-    assert (await (await web.get("/api/v1/work?show=due")).json())["items"] == due
+    assert await _due(web) == {**due, "GD-TODAY": str(day)}
 
 
 async def test_the_name_of_the_house_is_on_the_next_page(web: Web) -> None:
