@@ -71,6 +71,7 @@ from api.openapi import document
 from api.pages.look import choose_look
 from api.pages.rendering import error_page, set_up_templates
 from api.permissions import PUBLIC
+from api.plain_text import STREAMED, require_text
 from api.problems import Problem
 from api.retried import KEYED, do_once
 from archive.house import Archive
@@ -142,14 +143,21 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
     """The application on an archive; nothing connects before the first request."""
     app = web.Application(
         client_max_size=LARGEST_UPLOAD,
-        middlewares=[middleware.observing(_error_answer), choose_look, middleware.admit, do_once, tag_answers],
+        middlewares=[
+            middleware.observing(_error_answer),
+            choose_look,
+            middleware.admit,
+            require_text,
+            do_once,
+            tag_answers,
+        ],
     )
     app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
     in_force = InForce(archive.database, settings)
     app[CONTEXT] = Context(archive, in_force, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
     streams = app[STREAMS] = _streams(app[CONTEXT])
     app.on_shutdown.append(streams.close)
-    app[middleware.PERMISSION_OF], app[KEYED] = {}, set()
+    app[middleware.PERMISSION_OF], app[KEYED], app[STREAMED] = {}, set(), set()
     app.on_response_prepare.append(middleware.add_security_headers)
     set_up_templates(app)
     for endpoint in (
@@ -171,6 +179,10 @@ def _add(app: web.Application, endpoint: Endpoint) -> None:
     assert route.resource
     permissions = app[middleware.PERMISSION_OF]
     permissions[endpoint.method, route.resource.canonical] = endpoint.permission
+    if endpoint.takes_key:
+        app[KEYED].add(route.resource.canonical)
+    if endpoint.streams:
+        app[STREAMED].add(route.resource.canonical)
     if endpoint.method == "GET":
         app.router.add_route("HEAD", endpoint.path, endpoint.handler)
         permissions["HEAD", route.resource.canonical] = endpoint.permission

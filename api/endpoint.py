@@ -8,6 +8,8 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from api.permissions import PUBLIC
+from api.plain_text import HALF, NUL
 from api.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,6 +40,8 @@ class Endpoint:
 
     # Looks something up by POST: nothing is created or decided, and the same again is answered anew.
     reads: bool = False
+    # The handler reads the body itself, piece by piece, and limits what it takes.
+    streams: bool = False
 
     @property
     def takes_key(self) -> bool:
@@ -65,11 +69,14 @@ async def read_body(request: web.Request, model: type[M]) -> M:
         raise Problem(415, "expected application/json")
     content = await request.read()
     if b"\\u0000" in content and _has_nul(content):
-        raise Problem(422, "the text holds U+0000, which is no character of any language: leave it out")
+        raise Problem(422, NUL)
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise Problem(422, _first(error)) from None
+        first = error.errors(include_input=False, include_url=False)[0]
+        # The parser's own words for half a pair name a place, not the fault.
+        halved = first["type"] == "json_invalid" and "hex escape" in first["msg"]
+        raise Problem(422, HALF if halved else _first(error)) from None
 
 
 def answer(model: BaseModel, status: int = 200) -> web.Response:

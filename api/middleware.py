@@ -14,6 +14,7 @@ from api.access.user import NEW_FACTOR, NEW_PASSWORD, User
 from api.client import PROBES, address_of, is_https, names_us
 from api.context import CONTEXT, TOKEN, USER, context
 from api.permissions import PUBLIC
+from api.plain_text import form_of
 from api.problems import Problem, problem_of, report
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ async def require_form_token(request: web.Request, expected: str) -> None:
     """A page of another site can send our cookie but cannot know this token."""
     given = request.headers.get("X-CSRF-Token", "")
     if not given and request.content_type in FORM_TYPES:
-        field = (await request.post()).get("csrf", "")
+        field = (await form_of(request)).get("csrf", "")
         given = field if isinstance(field, str) else ""
     if not expected or not same(given, expected):
         raise Problem(403, OLD_FORM)

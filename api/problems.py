@@ -23,6 +23,8 @@ TITLES: Mapping[int, tuple[str, str]] = {
     405: ("不支持这种请求方式", "Method not allowed"),
     408: ("上传中断，等待超时", "Request timeout"),
     409: ("与当前状态冲突", "Conflict with the present state"),
+    406: ("这种形式没有提供", "Not acceptable"),
+    412: ("内容已不是所指的那一份", "Precondition failed"),
     413: ("上传的文件太大", "Upload too large"),
     415: ("不支持的内容类型", "Unsupported media type"),
     416: ("请求的音频范围不存在", "Range not satisfiable"),
@@ -36,7 +38,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
 
 FULL = (
     "磁盘已满，没有保存任何内容；请系统管理员腾出空间后重试 / "
-    "the disk is full, nothing was kept: make room on the disk of HUIYIN_DATA_DIR, the store or the database; then again"
+    "the disk is full, nothing was kept: make room for HUIYIN_DATA_DIR, the store or the database, and try again"
 )
 _STATUS: tuple[tuple[type[HuiyinError], int], ...] = (
     (ExportRefused, 422),
@@ -106,7 +108,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether a file system, SQLite or PostgreSQL (class 53, disk full) had no room for something."""
+    """Whether a file system, SQLite or PostgreSQL (class 53, disk full) had no room."""
     if isinstance(error, OSError):
         return error.errno in (ENOSPC, EDQUOT)
     cause = error.orig if isinstance(error, DBAPIError) else None

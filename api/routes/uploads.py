@@ -137,5 +137,6 @@ ENDPOINTS = (
         answers=UploadAnswer,
         status=201,
         again=200,
+        streams=True,
     ),
 )
