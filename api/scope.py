@@ -8,13 +8,15 @@ Numbers and agents without a team form the team without a name, so that a house 
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.access.user import User
 from api.context import context, signed_in
 from api.permissions import SUPERVISOR, TEAM_BOUND
 from archive.catalogue import Call, Recording
-from core.errors import NotFound
+from core.errors import NotFound, Refused
+from workorders.orders import Link
 
 
 def visible(user: User) -> ColumnElement[bool]:
@@ -59,3 +61,18 @@ async def require_visible_call(request: web.Request, identifier: UUID) -> None:
         found = await session.scalar(select(Call.id).where(Call.id == identifier, visible_calls(signed_in(request))))
     if found is None:
         raise NotFound("no such call", call=identifier)
+
+
+async def require_callers_team(session: AsyncSession, user: User, number: str) -> None:
+    """``Refused`` where the order was called by other teams only.  Orders have no team of their own: one that nobody
+    has called yet is everybody's to call, and so is its caller's number."""
+    if sees_everything(user):
+        return
+    linked = select(Link.recording_id).where(Link.work_order == number)
+    of_order = or_(Recording.id.in_(linked), Recording.work_order == number)
+    teams = set(await session.scalars(select(Recording.team).where(of_order).distinct()))
+    if teams and user.team not in teams:
+        raise Refused(
+            "这个工单由其他班组回访，来电人的信息请向该班组或项目负责人了解 / another team calls this order back",
+            order=number,
+        )

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api.context import LANGUAGE, signed_in
+from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.language import half
 from api.models_access import RevealRequest
@@ -10,7 +10,7 @@ from api.pages.rendering import render
 from api.problems import Problem
 from api.routes.recordings import path_id
 from api.routes.reveal import reveal_order, reveal_recording
-from api.scope import require_visible
+from api.scope import require_callers_team, require_visible
 
 
 async def show_recording(request: web.Request) -> web.Response:
@@ -31,6 +31,9 @@ async def do_recording(request: web.Request) -> web.Response:
 
 
 async def show_order(request: web.Request) -> web.Response:
+    """Who may not see the caller is told before he writes a purpose."""
+    async with context(request).database.read() as session:
+        await require_callers_team(session, signed_in(request), request.match_info["number"].strip())
     return _page(request, _order_path(request), "工单")
 
 

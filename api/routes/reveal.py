@@ -11,6 +11,7 @@ from api.masking import mask_text
 from api.models import PartyView
 from api.models_access import RevealedOrder, RevealedRecording, RevealRequest
 from api.routes.recordings import path_id
+from api.scope import require_callers_team
 from core import ledger
 from core.errors import NotFound
 from workorders import queries
@@ -28,11 +29,12 @@ async def reveal_recording(request: web.Request, identifier: UUID, purpose: str)
 
 
 async def reveal_order(request: web.Request, number: str, purpose: str) -> RevealedOrder:
-    """The caller of an order and its text as it was imported."""
+    """The caller of an order and its text as it was imported; ``Refused`` where only other teams called it."""
     async with context(request).database.read() as session:
         row = await queries.order(session, number)
-    if row is None:
-        raise NotFound("no such work order", number=number)
+        if row is None:
+            raise NotFound("no such work order", number=number)
+        await require_callers_team(session, signed_in(request), row.number)
     await _record(request, row.number, "caller and text of an order", purpose)
     return RevealedOrder(
         caller=PartyView(number=row.caller_phone, name=row.caller),

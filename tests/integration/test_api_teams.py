@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -27,7 +28,7 @@ from core.ids import new_id
 from core.ledger import LedgerRow
 from service.announcer import Announcer
 from telephony.call import CallFacts, Party
-from tests.web import ORDER, PASSWORD, STARTED, Web, new_recording, serving, tones
+from tests.web import CITIZEN, ORDER, OTHER_ORDER, PASSWORD, STARTED, Web, new_recording, serving, tones
 from workorders.orders import Finding, LinkQuestion
 
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -82,6 +83,32 @@ async def test_no_route_forgets_the_team(web: Web) -> None:
             )
             assert asked.status in (400, 404, 415, 422), (method, path, name, asked.status)
     assert walked > 40
+
+
+async def test_the_caller_of_an_order_is_for_the_teams_that_called_it(web: Web) -> None:
+    """And one whom nobody has called yet for everybody: somebody has to call him."""
+    way, asked = f"/api/v1/work-orders/{ORDER}/reveal", {"purpose": "再次回访"}
+    for name in ("second", "leader"):
+        refused = await web.post(way, asked, name)
+        assert refused.status == 403, name
+        assert CITIZEN not in await refused.text()
+        page = await web.get(f"/orders/{ORDER}/reveal", name)
+        assert page.status == 403, name
+    for name in ("first", "supervisor", "auditor"):
+        assert (await (await web.post(way, asked, name)).json())["caller"]["number"] == CITIZEN, name
+        assert (await web.get(f"/orders/{ORDER}/reveal", name)).status == 200, name
+    assert (await web.post(f"/api/v1/work-orders/{OTHER_ORDER}/reveal", asked, "second")).status == 200
+    # A number that came with the call counts as much as a link, and a second team that called it sees it too.
+    recording = new_recording(STARTED + timedelta(hours=3), agent_number="8002", work_order=OTHER_ORDER)
+    async with web.archive.database.write() as session:
+        since = STARTED - timedelta(days=1)
+        await assign(session, "8002", team="二组", holder="", since=since, by="security", now=NOW)
+        session.add(Recording(**asdict(recording) | {"flags": []}, sealed_at=NOW, retain_until=NOW, team="二组"))
+    assert (await web.post(f"/api/v1/work-orders/{OTHER_ORDER}/reveal", asked, "first")).status == 403
+    assert (await web.post(f"/api/v1/work-orders/{OTHER_ORDER}/reveal", asked, "second")).status == 200
+    async with web.archive.database.read() as session:
+        kinds = select(LedgerRow.actor).where(LedgerRow.kind == "revealed").order_by(LedgerRow.seq)
+        assert list(await session.scalars(kinds)) == ["first", "supervisor", "auditor", "second", "second"]
 
 
 async def test_nothing_can_be_done_to_another_teams_recording(web: Web) -> None:
