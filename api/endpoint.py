@@ -37,7 +37,6 @@ class Endpoint:
     media: str = JSON
     status: int = 200
     again: int = 0
-
     # Looks something up by POST: nothing is created or decided, and the same again is answered anew.
     reads: bool = False
     # The handler reads the body itself, piece by piece, and limits what it takes.
@@ -49,6 +48,7 @@ class Endpoint:
         own: the call's identifier, an order's number."""
         writes = self.method == "POST" and self.permission != PUBLIC and self.path.startswith("/api/")
         return writes and not self.reads and self.takes_media == JSON
+
 
 def read_query(request: web.Request, model: type[M]) -> M:
     """The query string as a model; a ``Problem`` 400 names the first parameter that is wrong."""
