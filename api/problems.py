@@ -23,7 +23,6 @@ TITLES: Mapping[int, tuple[str, str]] = {
     405: ("不支持这种请求方式", "Method not allowed"),
     408: ("上传中断，等待超时", "Request timeout"),
     409: ("与当前状态冲突", "Conflict with the present state"),
-    406: ("这种形式没有提供", "Not acceptable"),
     412: ("内容已不是所指的那一份", "Precondition failed"),
     413: ("上传的文件太大", "Upload too large"),
     415: ("不支持的内容类型", "Unsupported media type"),

@@ -11,10 +11,11 @@ from uuid import UUID
 from aiohttp import web
 
 from api.context import context, signed_in
+from api.etags import matches
 from api.listening import LONGEST_PURPOSE, purpose_needed
 from api.masking import mask_text
 from api.problems import Problem
-from api.ranges import Span, Unsatisfiable, parse_range, range_applies
+from api.ranges import Span, Unsatisfiable, parse_range, range_applies, still_matches
 from api.scope import require_visible
 from archive.retrieve import SealedFile
 from archive.wave import WaveView
@@ -51,7 +52,9 @@ async def send_sound(request: web.Request, file: SealedFile, *, name: str = "") 
     headers = {"ETag": shape.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
     if name:
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    if request.headers.get("If-None-Match", "") == shape.etag:
+    if not still_matches(_header(request, "If-Match"), shape.etag):
+        raise Problem(412, "If-Match: 声音已不是那一份 / this is not the sound that was named", {"ETag": shape.etag})
+    if matches(_header(request, "If-None-Match") or "", shape.etag):
         return web.Response(status=304, headers=headers)
     span = _span(request, shape)
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
@@ -82,11 +85,16 @@ def _read(path: Path, start: int, length: int) -> bytes:
         return source.read(length)
 
 
+def _header(request: web.Request, name: str) -> str | None:
+    """A header's lines as one (RFC 9110, section 5.3); ``None`` where there is none."""
+    return ", ".join(request.headers.getall(name, ())) or None
+
+
 def _span(request: web.Request, shape: _Shape) -> Span | None:
-    if not range_applies(request.headers.get("If-Range"), shape.etag):
+    if request.method != "GET" or not range_applies(_header(request, "If-Range"), shape.etag):
         return None
     try:
-        return parse_range(request.headers.get("Range"), shape.size)
+        return parse_range(_header(request, "Range"), shape.size)
     except Unsatisfiable as error:
         raise Problem(416, str(error), {"Content-Range": f"bytes */{shape.size}"}) from None
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ranges import Span, Unsatisfiable, parse_range, range_applies
+from api.ranges import Span, Unsatisfiable, parse_range, range_applies, still_matches
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,20 @@ from api.ranges import Span, Unsatisfiable, parse_range, range_applies
         ("bytes=10-5000", Span(10, 100)),
         ("bytes=-10", Span(90, 100)),
         ("bytes=-5000", Span(0, 100)),
-        ("bytes = 3 - 7", Span(3, 8)),
+        (" BYTES=3-7\t", Span(3, 8)),
+        ("bytes=5-" + "9" * 400, Span(5, 100)),
+        ("bytes=-" + "9" * 400, Span(0, 100)),
         # Several ranges, other units and nonsense are answered with the whole file.
         ("bytes=0-1,5-6", None),
         ("seconds=0-1", None),
         ("bytes=-", None),
         ("bytes=9-3", None),
+        ("bytes = 3 - 7", None),
+        ("bytes=0-1, bytes=0-1", None),
+        ("bytes=١-٣", None),
+        ("bytes=--5", None),
+        ("bytes=1-2-3", None),
+        ("bytes=0x0-0x5", None),
         ("bytes=a-b", None),
         ("", None),
         (None, None),
@@ -60,3 +68,11 @@ def test_content_range_counts_the_last_byte() -> None:
 )
 def test_if_range_needs_the_very_same_sound(if_range: str | None, applies: bool) -> None:
     assert range_applies(if_range, '"abc"') is applies
+
+
+@pytest.mark.parametrize(
+    ("if_match", "still"),
+    [(None, True), ("*", True), ('"abc"', True), ('"x", "abc"', True), ('W/"abc"', False), ('"x"', False), ("", False)],
+)
+def test_if_match_is_compared_strongly(if_match: str | None, still: bool) -> None:
+    assert still_matches(if_match, '"abc"') is still
