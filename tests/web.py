@@ -25,6 +25,7 @@ from core.ids import new_id
 from core.jobs import FAILED, JobRow, enqueue
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
+from tests.copied import Copies
 from workorders.findings import SpokenTurn, read_findings, store_findings
 from workorders.linking import link_by_person, link_recording
 from workorders.orders import WorkOrder
@@ -245,11 +246,19 @@ async def _add_users(archive: Archive) -> None:
         session.add_all([UserRow(name=account(role), role=role, **made) for role in ROLES])
 
 
+async def _fill(archive: Archive, directory: Path) -> Seeded:
+    seeded = await seed(archive, directory)
+    await _add_users(archive)
+    return seeded
+
+
+_HOUSES = Copies(_fill)
+
+
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
-    seeded = await seed(archive, directory)
-    await _add_users(archive)
+    seeded = await _HOUSES.fill(archive, directory)
     settings = settings or Settings(data_dir=directory)
     SecretBox.ensure(settings.secret_key)
     app = build_app(archive, settings)
