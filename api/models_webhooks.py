@@ -38,7 +38,8 @@ class WebhookChange(Model):
 
 
 class WebhookView(Model):
-    """``stopped``: why it is off, ``person`` or ``gone`` (it answered 410).  The numbers are of deliveries."""
+    """``stopped``: why it is off, ``person`` or ``gone`` (it answered 410).  ``waiting`` and ``failed`` count messages;
+    ``delivered_at`` and ``given_up_at`` are when the last one was taken, and given up."""
 
     id: UUID
     label: str
@@ -50,8 +51,9 @@ class WebhookView(Model):
     created_by: str
     old_secret_until: datetime | None
     waiting: int
-    delivered: int
     failed: int
+    delivered_at: datetime | None
+    given_up_at: datetime | None
 
 
 class WebhookList(Model):
@@ -82,7 +84,6 @@ class DeliveryView(Model):
     """``message`` is the `webhook-id` of every try; ``status``, ``outcome`` and ``answer`` (a short beginning, masked)
     are the last try's; ``next_try_at`` only while it waits."""
 
-    id: UUID
     message: UUID
     event: str
     body: str

@@ -256,14 +256,14 @@ POST /admin/settings/{name}
 POST /api/v1/settings/{name}
 POST /admin/webhooks
 POST /admin/webhooks/{id}
-POST /admin/webhooks/{id}/deliveries/{delivery}/send
+POST /admin/webhooks/{id}/deliveries/{message}/send
 POST /admin/webhooks/{id}/remove
 POST /admin/webhooks/{id}/secret
 POST /admin/webhooks/{id}/test
 POST /api/v1/webhooks
 PATCH /api/v1/webhooks/{id}
 DELETE /api/v1/webhooks/{id}
-POST /api/v1/webhooks/{id}/deliveries/{delivery}/send
+POST /api/v1/webhooks/{id}/deliveries/{message}/send
 POST /api/v1/webhooks/{id}/secret
 POST /api/v1/webhooks/{id}/test
 POST /api/v1/jobs/retry
@@ -295,6 +295,7 @@ GET /api/v1/recordings/{id}/shares
 POST /api/v1/recordings/{id}/shares
 DELETE /api/v1/recordings/{id}/shares/{share}
 POST /api/v1/search/export
+GET /events/redactions/{id}
 GET /recordings/{id}/redactions
 POST /recordings/{id}/redactions
 GET /recordings/{id}/shares

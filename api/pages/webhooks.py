@@ -166,5 +166,5 @@ ENDPOINTS = (
     Endpoint("POST", f"{_ONE}/secret", _MANAGE, do_secret),
     Endpoint("POST", f"{_ONE}/test", _MANAGE, do_test),
     Endpoint("POST", f"{_ONE}/remove", _MANAGE, do_remove),
-    Endpoint("POST", f"{_ONE}/deliveries/{{delivery}}/send", _MANAGE, do_send_again),
+    Endpoint("POST", f"{_ONE}/deliveries/{{message}}/send", _MANAGE, do_send_again),
 )

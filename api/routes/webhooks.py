@@ -23,11 +23,9 @@ from api.problems import Problem
 from api.routes.recordings import path_id
 from api.webhooks import deliveries, signing, subscribers
 from api.webhooks.addresses import Reach
-from api.webhooks.retrying import WAITING
+from api.webhooks.retrying import FAILED, WAITING
 from api.webhooks.subscribers import Wish
 from api.webhooks.tables import Webhook, WebhookDelivery
-from core.errors import SettingsError, Unavailable
-from core.sealed_secrets import SecretBox
 
 
 async def all_webhooks(request: web.Request) -> WebhookList:
@@ -47,7 +45,7 @@ async def one_webhook(request: web.Request, webhook_id: UUID) -> WebhookView:
 
 async def add(request: web.Request, asked: NewWebhook) -> WebhookMade:
     """Add one; its secret is in this answer only."""
-    here, box = context(request), _box(request)
+    here, box = context(request), context(request).secrets
     async with here.database.write() as session:
         wish = Wish(asked.label.strip() or asked.url, asked.url, asked.events)
         row, secret = await subscribers.add(
@@ -70,7 +68,8 @@ async def change(request: web.Request, webhook_id: UUID, asked: WebhookChange) -
 
 async def renew_secret(request: web.Request, webhook_id: UUID) -> WebhookSecret:
     """A new secret, in this answer only."""
-    here, box, now = context(request), _box(request), context(request).now()
+    here = context(request)
+    box, now = here.secrets, here.now()
     async with here.database.write() as session:
         secret = await subscribers.renew_secret(session, box, webhook_id, by=signed_in(request).name, now=now)
     return WebhookSecret(secret=signing.shown(secret), old_secret_until=now + subscribers.OLD_SECRET_SIGNS)
@@ -90,9 +89,9 @@ async def send_test(request: web.Request, webhook_id: UUID) -> DeliveryView:
 
 async def send_again(request: web.Request, webhook_id: UUID) -> DeliveryView:
     """The message that the path names, from its first try on."""
-    here, delivery_id = context(request), _path_delivery(request)
+    here, message = context(request), _path_message(request)
     async with here.database.write() as session:
-        return _delivery(await subscribers.send_again(session, webhook_id, delivery_id, now=here.now()))
+        return _delivery(await subscribers.send_again(session, webhook_id, message, now=here.now()))
 
 
 async def delivery_page(request: web.Request, webhook_id: UUID, asked: DeliveryQuery) -> DeliveryPage:
@@ -103,20 +102,13 @@ async def delivery_page(request: web.Request, webhook_id: UUID, asked: DeliveryQ
             session, webhook_id, limit=asked.limit + 1, before=asked.before, state=asked.state
         )
     shown = rows[: asked.limit]
-    following = shown[-1].id if len(rows) > asked.limit else None
+    following = shown[-1].message if len(rows) > asked.limit else None
     return DeliveryPage(items=[_delivery(row) for row in shown], next=following)
 
 
-def _box(request: web.Request) -> SecretBox:
+def _path_message(request: web.Request) -> UUID:
     try:
-        return context(request).secrets
-    except SettingsError as error:
-        raise Unavailable(error.message) from error
-
-
-def _path_delivery(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["delivery"])
+        return UUID(request.match_info["message"])
     except ValueError:
         raise Problem(404, "not an identifier") from None
 
@@ -132,9 +124,10 @@ def _view(row: Webhook, numbers: Mapping[str, int]) -> WebhookView:
         created_at=row.created_at,
         created_by=row.created_by,
         old_secret_until=row.old_until,
-        waiting=numbers.get("waiting", 0),
-        delivered=numbers.get("delivered", 0),
-        failed=numbers.get("failed", 0),
+        waiting=numbers.get(WAITING, 0),
+        failed=numbers.get(FAILED, 0),
+        delivered_at=row.delivered_at,
+        given_up_at=row.given_up_at,
     )
 
 
@@ -238,7 +231,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
-        f"{_ONE}/deliveries/{{delivery}}/send",
+        f"{_ONE}/deliveries/{{message}}/send",
         _MANAGE,
         post_again,
         "重新推送 / send a message again, under the same identifier",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.webhooks.retrying import DELIVERED, FAILED, GONE, WAITING, after, judge
@@ -18,32 +18,36 @@ SYSTEM = "system"
 
 async def who_is_due(session: AsyncSession, now: datetime) -> Sequence[UUID]:
     """The subscribers, switched on, for whom a try is due."""
-    due = WebhookDelivery.state == WAITING, WebhookDelivery.next_try_at <= now
-    query = select(WebhookDelivery.webhook_id).where(*due).distinct()
-    return list(await session.scalars(query.join(Webhook).where(Webhook.active)))
+    waiting = exists().where(WebhookDelivery.webhook_id == Webhook.id, *_due(now))
+    return list(await session.scalars(select(Webhook.id).where(Webhook.active, waiting)))
 
 
 async def due_for(session: AsyncSession, webhook_id: UUID, now: datetime, *, limit: int) -> Sequence[WebhookDelivery]:
     """The subscriber's next tries, the longest due first."""
-    due = WebhookDelivery.state == WAITING, WebhookDelivery.next_try_at <= now
-    order = WebhookDelivery.next_try_at, WebhookDelivery.id
-    query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id, *due).order_by(*order)
-    return list(await session.scalars(query.limit(limit)))
+    query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id, *_due(now))
+    return list(await session.scalars(query.order_by(WebhookDelivery.next_try_at).limit(limit)))
 
 
-async def record_try(session: AsyncSession, delivery_id: UUID, tried: Tried, *, now: datetime, chance: float) -> None:
-    """Write down how a try ended.  One that was removed or sent again meanwhile keeps what it says now."""
-    found = await session.get(WebhookDelivery, delivery_id)
-    if found is None:
-        return
-    webhook = await session.get(Webhook, found.webhook_id, with_for_update=True)
-    row = await session.get(WebhookDelivery, delivery_id, with_for_update=True, populate_existing=True)
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return WebhookDelivery.state == WAITING, WebhookDelivery.next_try_at <= now
+
+
+async def record_try(
+    session: AsyncSession, webhook_id: UUID, message: UUID, tried: Tried, *, now: datetime, chance: float
+) -> None:
+    """Write down how a try ended, unless the message was removed meanwhile."""
+    webhook = await session.get(Webhook, webhook_id, with_for_update=True)
+    row = await session.get(WebhookDelivery, (webhook_id, message), with_for_update=True)
     if row is None or webhook is None:
         return
     row.tries += 1
     following = after(row.tries, tried.status, now, chance=chance, asked=tried.asked)
     row.state, row.next_try_at, row.tried_at = following.state, following.at, now
     row.status, row.outcome, row.answer = tried.status, tried.outcome, tried.answer
+    if row.state == DELIVERED:
+        webhook.delivered_at = now
+    elif row.state == FAILED:
+        webhook.given_up_at = now
     if judge(tried.status) == GONE and webhook.active:
         webhook.active, webhook.stopped = False, STOPPED_GONE
         entry = ledger.Entry("webhook switched off", SYSTEM, str(webhook.id), {"why": "410"})
@@ -56,29 +60,29 @@ async def newest(
     """The subscriber's deliveries, the newest first."""
     query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id)
     if before is not None:
-        query = query.where(WebhookDelivery.id < before)
+        query = query.where(WebhookDelivery.message < before)
     if state is not None:
         query = query.where(WebhookDelivery.state == state)
-    return list(await session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit)))
+    return list(await session.scalars(query.order_by(WebhookDelivery.message.desc()).limit(limit)))
 
 
 async def counts(session: AsyncSession) -> Mapping[UUID, Mapping[str, int]]:
-    """How many deliveries of each subscriber are in which state."""
+    """How many messages wait for each subscriber, and how many were given up; what was taken is not counted."""
     columns = WebhookDelivery.webhook_id, WebhookDelivery.state
+    standing = WebhookDelivery.webhook_id.in_(select(Webhook.id)), WebhookDelivery.state.in_((WAITING, FAILED))
     found: dict[UUID, dict[str, int]] = {}
-    for webhook_id, state, count in await session.execute(select(*columns, func.count()).group_by(*columns)):
+    for webhook_id, state, count in await session.execute(
+        select(*columns, func.count()).where(*standing).group_by(*columns)
+    ):
         found.setdefault(webhook_id, {})[state] = count
     return found
 
 
 async def failing(session: AsyncSession) -> int:
     """How many subscribers, switched on, were given up on and have taken nothing since."""
-    state, tried_at = WebhookDelivery.state, WebhookDelivery.tried_at
-    failed, taken = (func.max(case((state == each, tried_at))) for each in (FAILED, DELIVERED))
-    lately = select(WebhookDelivery.webhook_id).group_by(WebhookDelivery.webhook_id)
-    lately = lately.having(failed.is_not(None), or_(taken.is_(None), taken < failed))
-    query = select(func.count()).select_from(Webhook).where(Webhook.active, Webhook.id.in_(lately))
-    return await session.scalar(query) or 0
+    nothing_since = or_(Webhook.delivered_at.is_(None), Webhook.delivered_at < Webhook.given_up_at)
+    query = select(func.count()).select_from(Webhook).where(Webhook.active, nothing_since)
+    return await session.scalar(query.where(Webhook.given_up_at.is_not(None))) or 0
 
 
 async def prune(session: AsyncSession, now: datetime, *, days: int) -> None:

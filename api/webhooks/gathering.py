@@ -97,7 +97,6 @@ def _deliveries(one: Happened, subscribers: Sequence[Webhook], now: datetime) ->
 def delivery(webhook_id: UUID, message: UUID, event: str, at: datetime, data: Data, now: datetime) -> WebhookDelivery:
     """A row that waits for its first try."""
     return WebhookDelivery(
-        id=new_id(),
         webhook_id=webhook_id,
         message=message,
         event=event,

@@ -95,7 +95,10 @@ class Sender:
             return
         for first in range(0, len(due), ABREAST):
             group = due[first : first + ABREAST]
-            ended = await asyncio.gather(*(self._deliver(webhook.url, secrets, each) for each in group))
+            tries = [self._deliver(webhook.url, secrets, each) for each in group]
+            ended = await asyncio.gather(*tries, return_exceptions=True)
+            if broken := [each for each in ended if isinstance(each, BaseException)]:
+                raise broken[0]
             if not all(ended):
                 return
 
@@ -112,7 +115,9 @@ class Sender:
 
     async def _record(self, delivery: WebhookDelivery, tried: Tried) -> None:
         async with self.database.write() as session:
-            await record_try(session, delivery.id, tried, now=self.clock(), chance=self.chance())
+            await record_try(
+                session, delivery.webhook_id, delivery.message, tried, now=self.clock(), chance=self.chance()
+            )
         facts = {
             "webhook": delivery.webhook_id,
             "message": delivery.message,

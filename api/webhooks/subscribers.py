@@ -126,12 +126,12 @@ async def send_test(session: AsyncSession, webhook_id: UUID, *, now: datetime) -
     return row
 
 
-async def send_again(session: AsyncSession, webhook_id: UUID, delivery_id: UUID, *, now: datetime) -> WebhookDelivery:
+async def send_again(session: AsyncSession, webhook_id: UUID, message: UUID, *, now: datetime) -> WebhookDelivery:
     """Send a message again from its first try on, under the same identifier."""
     await _switched_on(session, webhook_id)
-    row = await session.get(WebhookDelivery, delivery_id, with_for_update=True)
-    if row is None or row.webhook_id != webhook_id:
-        raise NotFound("没有这条推送 / no such delivery", delivery=delivery_id)
+    row = await session.get(WebhookDelivery, (webhook_id, message), with_for_update=True)
+    if row is None:
+        raise NotFound("没有这条推送 / no such delivery", delivery=message)
     row.state, row.tries, row.next_try_at = WAITING, 0, now
     return row
 

@@ -19,7 +19,8 @@ ANSWER_LENGTH = 120
 
 class Webhook(Base):
     """A subscriber.  ``since_seq``: the first row of the ledger that it is told of.  Secrets are sealed
-    (``core.sealed_secrets``); the old one signs too until ``old_until``."""
+    (``core.sealed_secrets``); the old one signs too until ``old_until``.  ``delivered_at``, ``given_up_at``: the last
+    time that a message was taken, and that one was given up."""
 
     __tablename__ = "webhooks"
 
@@ -35,20 +36,20 @@ class Webhook(Base):
     old_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(60))
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    given_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class WebhookDelivery(Base):
-    """One message to one subscriber.  ``body`` is sent as it stands; ``status`` and ``outcome`` are the last try's."""
+    """One message to one subscriber, by identifiers that sort by time.  ``body`` is sent as it stands; ``status``,
+    ``outcome`` and ``answer`` are the last try's."""
 
     __tablename__ = "webhook_deliveries"
-    __table_args__ = (
-        Index("ix_webhook_deliveries_due", "state", "next_try_at"),
-        Index("uq_webhook_deliveries_message", "webhook_id", "message", unique=True),
-    )
+    # However much waits for one that is away, its next tries are found at once.
+    __table_args__ = (Index("ix_webhook_deliveries_due", "webhook_id", "state", "next_try_at"),)
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id"))
-    message: Mapped[UUID] = mapped_column(Uuid)
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id"), primary_key=True)
+    message: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     event: Mapped[str] = mapped_column(String(40))
     body: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(10))

@@ -28,7 +28,8 @@ async def tell(web: Web) -> None:
     made = {"secret": "sealed", "since_seq": 0, "created_at": now - timedelta(days=3), "created_by": "operator"}
     async with web.archive.database.write() as session:
         url = "https://hotline.example:8443/callbacks/recordings/very-long-path-of-a-receiving-system/v1/hooks"
-        session.add(Webhook(id=WEBHOOK, label="热线工单平台", url=url, events=_EVENTS, active=True, **made))
+        taken = {"events": _EVENTS, "active": True, "delivered_at": now - timedelta(minutes=35)}
+        session.add(Webhook(id=WEBHOOK, label="热线工单平台", url=url, **taken, **made))
         gone = {"url": "https://old.example/hook", "events": ["alert"], "active": False, "stopped": "gone"}
         session.add(Webhook(id=_CLOSED, label="旧的运维看板", **gone, **made))
         await session.flush()
@@ -40,7 +41,6 @@ def _row(
 ) -> WebhookDelivery:
     at, message = web.archive.clock() - timedelta(minutes=7 * number), new_id()
     return WebhookDelivery(
-        id=new_id(),
         webhook_id=WEBHOOK,
         message=message,
         event=event,

@@ -84,7 +84,7 @@ async def test_a_subscriber_from_its_adding_to_its_removal(
     assert heard.said == {"id": test["message"], "event": "test", "time": heard.said["time"], "data": {}}
     (told,) = (await said(web, "GET", f"{one}/deliveries"))["items"]
     assert (told["state"], told["status"], told["tries"], told["next_try_at"]) == ("delivered", 204, 1, None)
-    again = await said(web, "POST", f"{one}/deliveries/{told['id']}/send", status=202)
+    again = await said(web, "POST", f"{one}/deliveries/{told['message']}/send", status=202)
     assert (again["state"], again["tries"], again["message"]) == ("waiting", 0, told["message"])
     renewed = await said(web, "POST", f"{one}/secret")
     await send_all(web, settings)
@@ -95,7 +95,7 @@ async def test_a_subscriber_from_its_adding_to_its_removal(
     assert (changed["events"], changed["active"], changed["stopped"]) == (["disposal.due", "alert"], False, "person")
     assert changed["label"] == "工单平台"
     assert (await ask(web, "POST", f"{one}/test")).status == 409
-    assert (await ask(web, "POST", f"{one}/deliveries/{told['id']}/send")).status == 409
+    assert (await ask(web, "POST", f"{one}/deliveries/{told['message']}/send")).status == 409
     listed = await (await ask(web, "GET", ROOM)).text()
     await said(web, "DELETE", one)
     assert (await said(web, "GET", ROOM))["items"] == []
@@ -159,7 +159,7 @@ async def test_what_is_refused_at_once(web: Web, receiver: Receiver, settings: S
     settings.secret_key.unlink()
     answer = await ask(web, "POST", ROOM, wish(receiver))
     assert answer.status == 503
-    assert "huiyin migrate" in (await answer.json())["detail"], "without its key file nothing can be sealed"
+    assert "the key of stored secrets" in (await answer.json())["detail"], "without its file nothing can be sealed"
     assert (await said(web, "GET", ROOM))["items"] == []
 
 
@@ -172,7 +172,7 @@ async def test_deliveries_are_listed_page_by_page(web: Web, receiver: Receiver) 
     following: str | None = ""
     while following is not None:
         page = await said(web, "GET", f"{one}/deliveries?limit=2&before={following}")
-        seen += [each["id"] for each in page["items"]]
+        seen += [each["message"] for each in page["items"]]
         following = page["next"]
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == 5
@@ -212,7 +212,7 @@ async def test_the_pages_do_the_same(web: Web, receiver: Receiver, settings: Set
     page = await (await web.get(one, SYSTEM)).text()
     assert secret[0] not in page
     assert all(each in page for each in ("已送达", "204", told["message"], "测试消息"))
-    assert await submit(web, f"{one}/deliveries/{told['id']}/send") == (303, one)
+    assert await submit(web, f"{one}/deliveries/{told['message']}/send") == (303, one)
     status, shown = await submit(web, f"{one}/secret")
     assert (status, shown.count("whsec_")) == (200, 1)
     assert await submit(web, one, label="新名称", url=receiver.url(), events=["alert"]) == (303, one)

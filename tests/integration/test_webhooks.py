@@ -81,7 +81,7 @@ class Told:
 
     async def deliveries(self) -> Sequence[WebhookDelivery]:
         async with self.archive.database.read() as session:
-            return list(await session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)))
+            return list(await session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.message)))
 
     async def webhook(self) -> Webhook:
         async with self.archive.database.read() as session:
@@ -245,7 +245,7 @@ async def test_after_the_last_try_it_is_given_up_and_sent_again_by_hand(
         await told.send()
         assert len(receiver.heard) == TRIES
         async with archive.database.write() as session:
-            await subscribers.send_again(session, webhook, row.id, now=told.clock())
+            await subscribers.send_again(session, webhook, row.message, now=told.clock())
         await told.send()
         (row,) = await told.deliveries()
         async with archive.database.read() as session:
