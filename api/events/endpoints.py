@@ -52,6 +52,8 @@ async def follow(topic: Topic, request: web.Request) -> web.StreamResponse:
     subject = path_id(request) if "id" in request.match_info else None
     response = web.StreamResponse(headers=HEADERS)
     if request.method == "HEAD":
+        # Another team's is not there for HEAD either.
+        await followed(request, topic, subject)
         return response
     stream = await request.app[STREAMS].open(topic, signed_in(request), request[TOKEN], subject)
     try:

@@ -19,6 +19,7 @@ from api.scope import visible
 from archive.catalogue import MISSING, SIGNALLED, Recording
 from archive.live_calls import live
 from archive.pausing import newest
+from archive.redaction_copies import Redaction
 from core.alerts import standing
 from core.errors import NotFound
 from core.jobs import unfinished
@@ -61,8 +62,8 @@ async def look_at(session: AsyncSession, topic: Topic, user: User, subject: UUID
 
 
 async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) -> Any:
-    calls = await reading.list_calls(session, user, SIGNALLED, SHOWN)
-    missing = await reading.list_calls(session, user, MISSING, SHOWN)
+    calls, _ = await reading.list_calls(session, user, SIGNALLED, SHOWN)
+    missing, _ = await reading.list_calls(session, user, MISSING, SHOWN)
     pauses = await newest(session, [call.id for call in calls])
     heard = (await live(session, [call.id for call in calls])).values()
     nights = select(LedgerRow.seq).where(LedgerRow.kind == NIGHT).order_by(LedgerRow.seq.desc()).limit(1)
@@ -83,6 +84,14 @@ async def _recording(session: AsyncSession, user: User, subject: UUID | None) ->
     if row is None:
         raise NotFound("no such recording", recording=subject)
     return {"text_state": row.text_state, "text_version": row.text_version, "held": row.held, "life": row.life}
+
+
+async def _redactions(session: AsyncSession, user: User, subject: UUID | None) -> Any:
+    await _recording(session, user, subject)
+    columns = select(Redaction.id, Redaction.state, Redaction.written, Redaction.expires_at)
+    rows = await session.execute(columns.where(Redaction.recording_id == subject).order_by(Redaction.asked_at))
+    waiting = [(queue.kind, queue.state, queue.attempts) for queue in await unfinished(session, "redact")]
+    return [[tuple(row) for row in rows], waiting]
 
 
 async def _exports(session: AsyncSession, _user: User, _subject: UUID | None) -> Any:
@@ -113,10 +122,11 @@ async def _reports(session: AsyncSession, _user: User, _subject: UUID | None) ->
 
 PIPELINE = Topic("pipeline", "calls.see", _pipeline)
 RECORDING = Topic("recordings/{id}", "recordings.see", _recording, told=True)
+REDACTIONS = Topic("redactions/{id}", "redactions.make", _redactions)
 EXPORTS = Topic("exports", "exports.see", _exports)
 HOLD = Topic("holds/{id}", "holds.see", _hold)
 # What was proposed one by one.
 SINGLES = Topic("disposals/single", "disposals.see", _batch)
 BATCH = Topic("disposals/{id}", "disposals.see", _batch)
 REPORTS = Topic("reports", "reports.see", _reports)
-TOPICS = (PIPELINE, RECORDING, EXPORTS, HOLD, SINGLES, BATCH, REPORTS)
+TOPICS = (PIPELINE, RECORDING, REDACTIONS, EXPORTS, HOLD, SINGLES, BATCH, REPORTS)

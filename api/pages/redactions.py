@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from api import reading
 from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint
+from api.events.endpoints import followed
+from api.events.topics import REDACTIONS
 from api.language import half
 from api.models_redaction import PickBody, RedactionRequest
 from api.pages.keeping import said
@@ -25,14 +27,13 @@ async def show_redactions(
 ) -> web.Response:
     """``typed`` is what somebody asked for that was refused: nothing of it is lost."""
     here, identifier = context(request), routes.path_id(request)
+    live = await followed(request, REDACTIONS, identifier)
     async with here.database.read() as session:
         row = await reading.recording(session, signed_in(request), identifier)
-        shown = {
-            "recording": await routes.detail_of(session, row, here.settings),
-            "transcript": await routes.transcript_of(session, row, here.settings),
-            "hints": (await redactions.suggestions_of(session, row)).items,
-            "copies": await redactions.copies_of(session, row.id, here.now()),
-        }
+        recording = await routes.detail_of(session, row, here.settings)
+        transcript = await routes.transcript_of(session, row, here.settings)
+        hints = (await redactions.suggestions_of(session, row)).items
+        copies = await redactions.copies_of(session, row.id, here.now())
     return render(
         request,
         "redactions.html",
@@ -40,7 +41,13 @@ async def show_redactions(
         message=half(message, request.get(LANGUAGE, "zh")),
         typed=typed or {},
         days=DAYS,
-        **shown,
+        live=live,
+        now=here.now(),
+        working=sum(each.state == "asked" for each in copies),
+        recording=recording,
+        transcript=transcript,
+        hints=hints,
+        copies=copies,
     )
 
 

@@ -277,7 +277,7 @@ async def test_the_page_takes_suggestions_words_and_sentences(told: Told) -> Non
     assert asked.status == 303
     waiting = await (await client.get(path)).text()
     assert "<progress" in waiting
-    assert "hx-get" in waiting
+    assert f"/events/redactions/{told.recording}" in waiting
     await told.work()
     done = await (await client.get(path)).text()
     assert "<progress" not in done
