@@ -21,8 +21,8 @@ from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
 from tests.browser.furnishing import furnish
-from tests.browser.told import WEBHOOK
 from tests.tables import create_all
+from tests.told import WEBHOOK
 from tests.web import ORDER, Web, serving
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

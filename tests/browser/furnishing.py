@@ -16,8 +16,8 @@ from reporting.daily import issue_daily
 from retention.batches import list_batch
 from service import pipeline, worker
 from service.night import run_night
-from tests.browser.told import tell
 from tests.tampering import change_byte
+from tests.told import tell
 from tests.web import ORDER, STARTED, Web, new_recording, order, tones
 from transcription.engine import Transcriber
 

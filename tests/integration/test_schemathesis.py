@@ -24,6 +24,7 @@ from api.problems import TITLES
 from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.settings import Settings
+from tests.told import WEBHOOK, tell
 from tests.web import ORDER, Web, serving
 
 EXAMPLES = 5
@@ -133,5 +134,6 @@ async def _judged(web: Web, described: dict[str, Any]) -> Judge:
     for role in ROLES:
         await web.bearer(role)
     seeded = web.seeded
-    known = [str(seeded.full), str(seeded.pending), str(seeded.failed), str(seeded.failed_job), ORDER]
+    await tell(web)
+    known = [str(seeded.full), str(seeded.pending), str(seeded.failed), str(seeded.failed_job), ORDER, str(WEBHOOK)]
     return await asyncio.to_thread(_ask_all, described, str(web.server.make_url("")).rstrip("/"), web.tokens, known)
