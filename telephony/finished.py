@@ -3,7 +3,7 @@
 Mono is heard in both channels, as a stream in which nobody tells the parties apart is everywhere else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from telephony.rtp.flac import write_flac
 
 # What a file of each container begins with; the container is never guessed from its name.
 WAV, MP3, OGG, FLAC = "wav", "mp3", "ogg", "flac"
+LOOK_SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,30 @@ def container_of(head: bytes) -> str:
     raise ValueError("the file is neither WAV nor MP3, OGG or FLAC")
 
 
-def decode_finished(source: Path, target: Path, *, longest: timedelta) -> Finished:
+def decode_finished(
+    source: Path, target: Path, *, longest: timedelta, meanwhile: Callable[[], None] = lambda: None
+) -> Finished:
     """Decode to a stereo FLAC at ``target``.  ``ValueError`` with the reason for what cannot be decoded, is empty or is
-    longer than ``longest``, which is noticed while decoding: nothing is written behind that point."""
+    longer than ``longest``, which is noticed while decoding: nothing is written behind that point.
+
+    ``meanwhile`` is called every half a minute of sound or so; what it raises ends the work."""
     with source.open("rb") as file:
         container = container_of(file.read(12))
         file.seek(0)
         with FileDecoder(file, container) as decoder:
             most = int(longest.total_seconds() * decoder.rate)
-            length = write_flac(target, _stereo(decoder, most), decoder.rate)
+            length = write_flac(target, _stereo(decoder, most, meanwhile), decoder.rate)
             if not length:
                 target.unlink()
                 raise ValueError("the file holds no sound")
             return Finished(container, decoder.codec, decoder.channels, decoder.rate, length * 1000 // decoder.rate)
 
 
-def _stereo(decoder: FileDecoder, most: int) -> Iterator[Samples]:
+def _stereo(decoder: FileDecoder, most: int, meanwhile: Callable[[], None]) -> Iterator[Samples]:
     length = 0
     for stretch in decoder.stretches():
+        if length // LOOK_SAMPLES != (length + len(stretch)) // LOOK_SAMPLES:
+            meanwhile()
         length += len(stretch)
         if length > most:
             raise ValueError("the sound is longer than is allowed")

@@ -12,13 +12,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from itertools import islice
 from pathlib import Path
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from core.errors import HuiyinError
+from workorders.unpacking import Unfolded, too_much
 
 # What openpyxl and the readers below it raise on broken or hostile content (an XML bomb is a ValueError).
 _MALFORMED = (
@@ -27,6 +27,8 @@ _MALFORMED = (
 )
 # Spreadsheet programs know no row beyond this one; a file that names one only wants us to count to it.
 _LAST_ROW = 1_048_576
+# Characters of a CSV file that tell its delimiter.
+_BEGINNING = 64 * 1024
 
 # What openpyxl gives; other kinds of value (durations) become text.
 Cell = str | int | float | bool | datetime | date | time | None
@@ -43,9 +45,11 @@ class ExportRefused(HuiyinError):
 class Limits:
     """The most that an export file may hold."""
 
-    file_bytes: int = 100 * 2**20
-    unpacked_bytes: int = 400 * 2**20
+    file_bytes: int = 64 * 2**20
+    unfolded: Unfolded = Unfolded()
+    sheets: int = 100
     rows: int = 200_000
+    cells: int = 6_000_000
     columns: int = 300
     cell_characters: int = 100_000
 
@@ -87,14 +91,14 @@ def read_sheets(source: Path, limits: Limits | None = None) -> Iterator[Sheet]:
 
 def _xlsx_sheets(source: Path, limits: Limits) -> Iterator[Sheet]:
     try:
-        with zipfile.ZipFile(source) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > limits.unpacked_bytes:
-            raise ExportRefused(
-                "文件解开后太大 / the file unpacks to too much", bytes=unpacked, limit=limits.unpacked_bytes
-            )
+        if fault := too_much(source, limits.unfolded):
+            raise ExportRefused(fault, file=source.name)
         book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
         try:
+            if len(book.worksheets) > limits.sheets:
+                raise ExportRefused(
+                    "工作表太多，请分几个文件导入 / too many sheets; split the file", limit=limits.sheets
+                )
             for sheet in book.worksheets:
                 if sheet.sheet_state == "visible":
                     # The stated dimensions may be wrong in either direction.
@@ -129,7 +133,7 @@ def decode(content: bytes) -> str:
 
 
 def _delimiter(text: str) -> str:
-    beginning = "\n".join(islice(text.splitlines(), 20))
+    beginning = "\n".join(text[:_BEGINNING].splitlines()[:20])
     return max(",\t;", key=beginning.count)
 
 
@@ -139,18 +143,19 @@ def _unquoted(cell: str) -> str:
 
 
 def _not_empty(rows: Iterable[Sequence[object]], limits: Limits) -> list[tuple[int, tuple[Cell, ...]]]:
-    kept: list[tuple[int, tuple[Cell, ...]]] = []
+    kept, held = list[tuple[int, tuple[Cell, ...]]](), 0
     for number, row in enumerate(rows, start=1):
         if number > _LAST_ROW:
             raise ExportRefused("行数太多，请分几个文件导入 / too many rows; split the file", limit=_LAST_ROW)
         if not any(row):
             continue
-        cells = [_clean(cell, limits) for cell in row]
+        cells = [_clean(cell, limits) for cell in row[: limits.columns]]
         while cells and cells[-1] in (None, ""):
             cells.pop()
         if cells:
             kept.append((number, tuple(cells)))
-        if len(kept) > limits.rows:
+            held += len(cells)
+        if len(kept) > limits.rows or held > limits.cells:
             raise ExportRefused("行数太多，请分几个文件导入 / too many rows; split the file", limit=limits.rows)
     return kept
 

@@ -21,11 +21,16 @@ def incoming(settings: Settings) -> "tempfile.TemporaryDirectory[str]":
         with suppress(FileNotFoundError):  # one beside this one has just ended
             if time.time() - old.stat().st_mtime > LEFT_BEHIND_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-    free = shutil.disk_usage(place).free // MEGABYTE
+    require_room(settings)
+    return tempfile.TemporaryDirectory(dir=place)
+
+
+def require_room(settings: Settings) -> None:
+    """``Unavailable`` while the disk is nearly full; asked again while a file grows: it may be all that fills it."""
+    free = shutil.disk_usage(settings.data_dir).free // MEGABYTE
     if free < settings.spool_min_free_mb:
         raise Unavailable(
             "磁盘快满了，文件须等候，以便通话照常录音 / the disk is nearly full: files wait so that calls are recorded",
             free_mb=free,
             remedy="腾出空间 / make room on the disk of HUIYIN_DATA_DIR",
         )
-    return tempfile.TemporaryDirectory(dir=place)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.intake import quarantine
 from api.intake.facts import AHEAD, FinishedCall
+from api.intake.room import require_room
 from archive import layout
 from archive.catalogue import Recording, StoredObject
 from archive.house import Archive
@@ -58,7 +60,8 @@ async def take_in(archive: Archive, settings: Settings, call: FinishedCall, file
                 raise await _refused(archive, settings, call, file, sha256, size, by, "started_at lies in the future")
             audio, longest = file.with_name("audio.flac"), timedelta(hours=settings.upload_max_hours)
             try:
-                found = await asyncio.to_thread(decode_finished, file, audio, longest=longest)
+                room = partial(require_room, settings)
+                found = await asyncio.to_thread(decode_finished, file, audio, longest=longest, meanwhile=room)
             except ValueError as error:
                 raise await _refused(archive, settings, call, file, sha256, size, by, str(error)) from None
             recording = await _seal(archive, settings, _described(call, found, sha256, size, by), audio)

@@ -16,13 +16,15 @@ from aiohttp.multipart import MultipartReader
 from api.context import Context, context, signed_in
 from api.endpoint import MULTIPART, Endpoint, answer
 from api.intake.facts import FinishedCall
-from api.intake.room import MEGABYTE, incoming
+from api.intake.room import MEGABYTE, incoming, require_room
 from api.intake.taking import Taken, Unusable, take_in
 from api.models_uploads import UploadAnswer, UploadForm
 from api.problems import Problem
 
 T = TypeVar("T")
 PIECE = 256 * 1024
+# After so many octets it is asked again whether there is room.
+LOOK = 16 * MEGABYTE
 LARGEST_FACTS = 64 * 1024
 
 
@@ -63,8 +65,7 @@ async def _receive(request: web.Request, here: Context, directory: Path, most: i
                 call = await _facts(part, stall)
             elif name == "file" and file is None and isinstance(part, BodyPartReader):
                 file = directory / "file"
-                if not await _write(part, file, most, stall):
-                    raise _too_large(here)
+                await _write(here, part, file, most)
             else:
                 raise Problem(422, "expected one part named metadata and one named file, and no other")
     except (ValueError, AssertionError, HttpProcessingError, web.RequestPayloadError):
@@ -95,16 +96,17 @@ async def _facts(part: BodyPartReader, stall: float) -> FinishedCall:
         raise Problem(422, f"metadata.{error}") from None
 
 
-async def _write(part: BodyPartReader, target: Path, most: int, stall: float) -> bool:
-    """False as soon as there is more than ``most``."""
-    size = 0
+async def _write(here: Context, part: BodyPartReader, target: Path, most: int) -> None:
+    """A ``Problem`` 413 as soon as there is more than ``most``."""
+    size, stall = 0, here.settings.upload_stall.total_seconds()
     with target.open("wb") as file:
         while piece := await _soon(part.read_chunk(PIECE), stall):
+            if size // LOOK != (size + len(piece)) // LOOK:
+                require_room(here.settings)
             size += len(piece)
             if size > most:
-                return False
+                raise _too_large(here)
             await asyncio.to_thread(file.write, piece)
-    return True
 
 
 def _too_large(here: Context) -> Problem:

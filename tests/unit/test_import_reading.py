@@ -1,6 +1,7 @@
 """Reading export files and their cells: kinds of file, encodings, headers, numbers, dates, telephones, limits."""
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from workorders.cells import moment_of, number_of, telephone_of, text_of
 from workorders.columns import check_headers, find_headers, known_headers
 from workorders.reading import Cell, ExportRefused, Limits, Sheet, read_sheets
 from workorders.rows import split_category
+from workorders.unpacking import Unfolded
 
 ZONE = ZoneInfo("Asia/Shanghai")
 HEADERS = ("工单编号", "标题", "来电人电话", "创建时间", "办结时间")
@@ -112,7 +114,70 @@ def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
     bomb = _rewrite(sound, tmp_path / "bomb.xlsx", "xl/worksheets/sheet1.xml", b" " * (8 * 2**20))
     assert bomb.stat().st_size < 2**17
     with pytest.raises(ExportRefused, match="解开后太大"):
-        list(read_sheets(bomb, Limits(unpacked_bytes=2**20)))
+        list(read_sheets(bomb, Limits(unfolded=Unfolded(octets=2**20))))
+
+
+_SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>%s</sheetData></worksheet>'
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "message"),
+    [
+        ("xl/worksheets/sheet1.xml", " " * (60 * 2**20), "解开后太大"),
+        ("xl/worksheets/sheet1.xml", _SHEET % ("<row>" + "<c/>" * 200_000 + "</row>"), "一行的单元格太多"),
+        ("xl/worksheets/sheet1.xml", _SHEET % ("<row>" + "<c/>row></row" * 200_000 + "</row>"), "不是完整|一行"),
+        ("xl/worksheets/sheet1.xml", _SHEET % ("<row>" + "<c/><!--<row>-->" * 100_000 + "</row>"), "一行的单元格太多"),
+        ("xl/worksheets/sheet1.xml", _SHEET % ("<row/>" * 420_000), "内容太多"),
+        ("xl/styles.xml", "<a>" + "<b/>" * 1_100_000 + "</a>", "单元格|内容太多"),
+        ("xl/theme/theme1.xml", "<a>" + "<b/>" * 1_100_000 + "</a>", "内容太多"),
+    ],
+)
+def test_what_unfolds_to_more_than_a_machine_can_hold(tmp_path: Path, part: str, content: str, message: str) -> None:
+    path = _rewrite(write_xlsx(tmp_path / "sound.xlsx", HEADERS), tmp_path / "bomb.xlsx", part, content.encode())
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExportRefused, match=message):
+            list(read_sheets(path))
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_too_many_tags_parts_and_sheets_are_refused(tmp_path: Path) -> None:
+    sound = write_xlsx(tmp_path / "sound.xlsx", HEADERS)
+    for limits in (
+        Limits(unfolded=Unfolded(tags=100)),
+        Limits(unfolded=Unfolded(parts=3)),
+        Limits(sheets=0),
+        Limits(cells=3),
+    ):
+        with pytest.raises(ExportRefused, match="太多"):
+            list(read_sheets(sound, limits))
+    assert list(read_sheets(sound))
+
+
+def test_an_encrypted_part_is_named(tmp_path: Path) -> None:
+    content = bytearray(write_xlsx(tmp_path / "sound.xlsx", HEADERS).read_bytes())
+    directory = content.rindex(b"PK\x01\x02")
+    content[directory + 8] |= 1
+    (tmp_path / "locked.xlsx").write_bytes(content)
+    with pytest.raises(ExportRefused, match="密码"):
+        list(read_sheets(tmp_path / "locked.xlsx"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\n" * 2_000_000, b"," * 3_000_000, b'"' + b"a" * 300_000, b"a," * 999 + b"\n" * 9]
+)
+def test_a_csv_file_of_nothing_much_is_refused_or_small(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "big.csv"
+    path.write_bytes(content)
+    try:
+        sheets = list(read_sheets(path))
+    except ExportRefused:
+        return
+    assert all(len(row) <= Limits().columns for sheet in sheets for _, row in sheet.rows)
 
 
 def test_an_xml_bomb_is_refused(tmp_path: Path) -> None:
