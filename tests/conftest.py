@@ -16,6 +16,7 @@ from archive.house import Archive
 from archive.store import ObjectStore
 from core.clock import utc_now
 from core.database import Database
+from tests.kept_databases import KeptDatabases
 from tests.servers import Missing, Postgres, Seaweed, start_postgres, start_seaweed
 from tests.tables import create_all
 
@@ -66,7 +67,7 @@ def sipp() -> str:
     return found
 
 
-async def _create_tables(url: str) -> None:
+async def create_tables(url: str) -> None:
     database = Database(url)
     async with database.engine.connect() as connection:
         await connection.run_sync(create_all)
@@ -74,19 +75,13 @@ async def _create_tables(url: str) -> None:
     await database.close()
 
 
-@pytest.fixture(scope="session")
-def _templates() -> set[str]:
-    """Which template databases this run has made."""
-    return set()
-
-
 @asynccontextmanager
-async def _database_on(postgres: Postgres, like: str = "template1") -> AsyncIterator[str]:
+async def _database_on(postgres: Postgres) -> AsyncIterator[str]:
     """A new PostgreSQL database that is dropped at the end; yields its address."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres")
     try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        await connection.execute(f"CREATE DATABASE {name}")
         yield postgres.url(name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -100,19 +95,15 @@ async def empty_postgres_url(postgres: Postgres) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _kept_databases(postgres: Postgres) -> KeptDatabases:
+    return KeptDatabases(postgres, create_tables)
+
+
 @pytest.fixture
-async def postgres_url(postgres: Postgres, _templates: set[str]) -> AsyncIterator[str]:
-    """The address of a fresh PostgreSQL database with every table."""
-    if "postgres" not in _templates:
-        connection = await asyncpg.connect(
-            host="127.0.0.1", port=postgres.port, user=postgres.user, database="postgres"
-        )
-        await connection.execute("CREATE DATABASE huiyin_template")
-        await connection.close()
-        await _create_tables(postgres.url("huiyin_template"))
-        _templates.add("postgres")
-    async with _database_on(postgres, like="huiyin_template") as url:
-        yield url
+async def postgres_url(_kept_databases: KeptDatabases) -> str:
+    """The address of a PostgreSQL database with every table, as good as new."""
+    return await _kept_databases.fresh()
 
 
 @pytest.fixture(scope="session")
@@ -121,11 +112,10 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def sqlite_url(tmp_path: Path, _sqlite_template: Path, _templates: set[str]) -> str:
+async def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
     """The address of a fresh SQLite database with every table."""
-    if "sqlite" not in _templates:
-        await _create_tables(f"sqlite+aiosqlite:///{_sqlite_template}")
-        _templates.add("sqlite")
+    if not _sqlite_template.exists():
+        await create_tables(f"sqlite+aiosqlite:///{_sqlite_template}")
     path = tmp_path / "huiyin.db"
     shutil.copyfile(_sqlite_template, path)
     return f"sqlite+aiosqlite:///{path}"

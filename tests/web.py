@@ -246,19 +246,20 @@ async def _add_users(archive: Archive) -> None:
         session.add_all([UserRow(name=account(role), role=role, **made) for role in ROLES])
 
 
-async def _fill(archive: Archive, directory: Path) -> Seeded:
+async def fill_house(archive: Archive, directory: Path) -> Seeded:
+    """A seeded house with a user of each role (name = role)."""
     seeded = await seed(archive, directory)
     await _add_users(archive)
     return seeded
 
 
-_HOUSES = Copies(_fill)
+HOUSES = Copies(fill_house)
 
 
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
-    seeded = await _HOUSES.fill(archive, directory)
+    seeded = await HOUSES.fill(archive, directory)
     settings = settings or Settings(data_dir=directory)
     SecretBox.ensure(settings.secret_key)
     app = build_app(archive, settings)
