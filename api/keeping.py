@@ -57,15 +57,15 @@ class HeldRecording(Model):
 
 
 class HoldDetail(Model):
-    """``next``: ask again with it as ``after`` for further recordings."""
+    """``next``: ask again with it as ``cursor`` for further recordings."""
 
     hold: HoldView
     recordings: list[HeldRecording]
-    next: UUID | None
+    next: str | None
 
 
 class HoldQuery(Model):
-    after: UUID | None = None
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=200, ge=1, le=1000)
 
 
@@ -76,7 +76,7 @@ class ReleaseRequest(Model):
 class DisposalQuery(Model):
     batch: UUID | None = None
     state: str | None = Field(default=None, max_length=10)
-    after: UUID | None = None
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=200, ge=1, le=1000)
 
 
@@ -102,7 +102,7 @@ class DisposalView(Model):
 
 class DisposalList(Model):
     items: list[DisposalView]
-    next: UUID | None
+    next: str | None
 
 
 class ProposalRequest(Model):

@@ -178,8 +178,8 @@ class OrderQuery(Model):
     q: str = Field(default="", max_length=100)
     status: str = Field(default="", max_length=40)
     unit: str = Field(default="", max_length=160)
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
-    offset: int = Field(default=0, ge=0, le=1_000_000)
 
 
 class OrderSummary(Model):
@@ -200,6 +200,7 @@ class OrderSummary(Model):
 class OrderPage(Model):
     items: list[OrderSummary]
     total: int
+    next: str | None
 
 
 class OrderDetail(OrderSummary):
@@ -269,8 +270,16 @@ class ReportView(Model):
     figures: dict[str, Any]
 
 
+class PageQuery(Model):
+    """Any list without filters; ``cursor``: the ``next`` of the page before."""
+
+    cursor: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=50, ge=1, le=200)
+
+
 class ReportList(Model):
     items: list[ReportView]
+    next: str | None
 
 
 class DailyRequest(Model):
@@ -283,6 +292,7 @@ class JobReference(Model):
 
 class JobQuery(Model):
     state: Literal["queued", "running", "done", "failed"] | None = None
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -301,10 +311,12 @@ class JobView(Model):
 
 class JobList(Model):
     items: list[JobView]
+    next: str | None
 
 
 class CallQuery(Model):
     state: Literal["signalled", "sealed", "missing"] | None = None
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -346,6 +358,7 @@ class CallView(Model):
 
 class CallList(Model):
     items: list[CallView]
+    next: str | None
 
 
 class Retried(Model):

@@ -82,6 +82,7 @@ class ExportView(Model):
 
 class ExportList(Model):
     items: list[ExportView]
+    next: str | None
 
 
 def receipt_view(row: Receipt) -> ReceiptView:

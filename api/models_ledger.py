@@ -18,13 +18,13 @@ class LedgerQuery(Model):
     role: Literal["agent", "supervisor", "auditor", "client", "system", "security", "audit"] | None = None
     since: date | None = Field(default=None, alias="from")
     to: date | None = None
-    before: int | None = Field(default=None, ge=0)
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=100, ge=1, le=500)
 
 
 class LedgerPage(Model):
-    """``next``: ask again with it as ``before`` for older rows; ``size``: how many rows the ledger has."""
+    """``next``: ask again with it as ``cursor`` for older rows; ``size``: how many rows the ledger has."""
 
     items: list[LedgerView]
-    next: int | None
+    next: str | None
     size: int

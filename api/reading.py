@@ -3,18 +3,17 @@
 Whatever fetches a recording or what hangs on one takes the user who asks: another team's is not there (`api.scope`).
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
 
+from api import cursors
 from api.access.user import User
 from api.scope import sees_everything, visible, visible_calls
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
@@ -39,21 +38,8 @@ class RecordingFilter:
     limit: int = 50
 
 
-def cursor_of(at: datetime, identifier: str) -> str:
-    """An opaque place in a list that is ordered by time, newest first."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {identifier}".encode()).decode()
-
-
-def parse_cursor(text: str) -> tuple[datetime, str]:
-    """What ``cursor_of`` wrote; ``ValueError`` for anything else."""
-    try:
-        at, _, identifier = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
-        moment = datetime.fromisoformat(at)
-    except (ValueError, binascii.Error) as error:
-        raise ValueError("not a cursor of this list") from error
-    if moment.tzinfo is None or not identifier:
-        raise ValueError("not a cursor of this list")
-    return moment, identifier
+# The names of these lists in their cursors.
+RECORDINGS, JOBS, CALLS = "recordings", "jobs", "calls"
 
 
 # What a list shows: everything that signalling told, kilobytes a row, stays in the database.
@@ -83,7 +69,7 @@ async def list_recordings(
     rows = list(await session.scalars(query.options(LISTED)))
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
-    return page, cursor_of(page[-1].started_at, str(page[-1].id)) if more else None
+    return page, cursors.write_time(RECORDINGS, page[-1].started_at, page[-1].id) if more else None
 
 
 def _conditions(wanted: RecordingFilter, zone: ZoneInfo) -> list[ColumnElement[bool]]:
@@ -99,9 +85,8 @@ def _conditions(wanted: RecordingFilter, zone: ZoneInfo) -> list[ColumnElement[b
         signalled = select(Recording.id).where(Recording.work_order == wanted.order)
         conditions.append(Recording.id.in_(union_all(signalled, linked)))
     if wanted.cursor:
-        at, identifier = parse_cursor(wanted.cursor)
-        earlier = and_(Recording.started_at == at, Recording.id < UUID(identifier))
-        conditions.append(and_(Recording.started_at <= at, or_(Recording.started_at < at, earlier)))
+        place = cursors.read_time(wanted.cursor, RECORDINGS)
+        conditions.append(cursors.older(Recording.started_at, Recording.id, place))
     return conditions
 
 
@@ -182,15 +167,39 @@ async def recordings_by_order(session: AsyncSession, user: User, numbers: Sequen
 
 
 async def list_jobs(session: AsyncSession, state: str | None, limit: int) -> list[JobRow]:
-    """Jobs, newest first."""
-    query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
-    return list(await session.scalars(query.where(JobRow.state == state) if state else query))
+    """The newest jobs."""
+    return (await job_page(session, state, limit))[0]
 
 
 async def list_calls(session: AsyncSession, user: User, state: str | None, limit: int) -> list[Call]:
-    """Signalled calls, newest first."""
-    query = select(Call).where(visible_calls(user)).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
-    return list(await session.scalars(query.where(Call.state == state) if state else query))
+    """The newest signalled calls."""
+    return (await call_page(session, user, state, limit))[0]
+
+
+async def job_page(
+    session: AsyncSession, state: str | None, limit: int, cursor: str | None = None
+) -> tuple[list[JobRow], str | None]:
+    """A page of jobs, newest first, and the cursor of the next one if there is one."""
+    query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit + 1)
+    query = query.where(JobRow.state == state) if state else query
+    if cursor:
+        query = query.where(cursors.older(JobRow.created_at, JobRow.id, cursors.read_time(cursor, JOBS)))
+    rows = list(await session.scalars(query))
+    shown = rows[:limit]
+    return shown, cursors.write_time(JOBS, shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
+
+
+async def call_page(
+    session: AsyncSession, user: User, state: str | None, limit: int, cursor: str | None = None
+) -> tuple[list[Call], str | None]:
+    """A page of signalled calls, newest first, and the cursor of the next one if there is one."""
+    query = select(Call).where(visible_calls(user)).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit + 1)
+    query = query.where(Call.state == state) if state else query
+    if cursor:
+        query = query.where(cursors.older(Call.started_at, Call.id, cursors.read_time(cursor, CALLS)))
+    rows = list(await session.scalars(query))
+    shown = rows[:limit]
+    return shown, cursors.write_time(CALLS, shown[-1].started_at, shown[-1].id) if len(rows) > limit else None
 
 
 async def count_calls(session: AsyncSession, user: User, state: str) -> int:

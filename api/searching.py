@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import ColumnElement, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import reading
+from api import cursors, reading
 from api.access.user import User
 from api.context import context, signed_in
 from api.models_search import FoundCallView, HitView, SearchFilters, SearchPage, SearchQuery
 from api.persons import number_of
 from api.problems import Problem
-from api.reading import cursor_of, parse_cursor
 from api.scope import sees_everything, visible
 from api.shaping import recording_summary
 from archive.catalogue import DISPOSED, Recording
@@ -24,6 +22,9 @@ from archive.search_wanted import Wanted
 from core.dictionaries import UNITS
 from workorders.orders import SATISFIED, SOLVED, Finding, Link, WorkOrder
 from workorders.queries import day_bounds
+
+# The names of these lists in their cursors: found by words, and by filters alone.
+WORDS, FILTERS = "search words", "search"
 
 
 async def search_page(request: web.Request, asked: SearchQuery) -> SearchPage:
@@ -74,14 +75,11 @@ async def _find(session: AsyncSession, request: web.Request, asked: SearchQuery)
         conditions=tuple(_conditions(asked, number, signed_in(request), _units(request, asked.unit or ""))),
         narrow=bool(asked.order or asked.agent or number),
     )
-    try:
-        if not asked.q.strip():
-            return await _without_words(session, wanted, asked)
-        before = int(asked.cursor) if asked.cursor else None
-    except ValueError:
-        raise Problem(400, "cursor: not a cursor of this search") from None
+    if not asked.q.strip():
+        return await _without_words(session, wanted, asked)
+    before = cursors.read_number(asked.cursor, WORDS) if asked.cursor else None
     found = await search(session, replace(wanted, before=before), limit=asked.limit)
-    return found, str(found.next) if found.next is not None else None
+    return found, cursors.write(WORDS, found.next) if found.next is not None else None
 
 
 async def _without_words(session: AsyncSession, wanted: Wanted, asked: SearchQuery) -> tuple[Found, str | None]:
@@ -92,19 +90,15 @@ async def _without_words(session: AsyncSession, wanted: Wanted, asked: SearchQue
     if wanted.until:
         conditions.append(Recording.started_at < wanted.until)
     if asked.cursor:
-        conditions.append(_before(*parse_cursor(asked.cursor)))
+        place = cursors.read_time(asked.cursor, FILTERS)
+        conditions.append(cursors.older(Recording.started_at, Recording.id, place))
     query = select(Recording.id, Recording.started_at).where(*conditions)
     query = query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(MOST + 1)
     rows = (await session.execute(query)).all()
     page = rows[: asked.limit]
     more = len(rows) > asked.limit
     found = Found(tuple(FoundCall(row.id, 0, ()) for row in page), count=min(len(rows), MOST), more=len(rows) > MOST)
-    return found, cursor_of(page[-1].started_at, str(page[-1].id)) if more else None
-
-
-def _before(at: datetime, identifier: str) -> ColumnElement[bool]:
-    earlier = and_(Recording.started_at == at, Recording.id < UUID(identifier))
-    return and_(Recording.started_at <= at, or_(Recording.started_at < at, earlier))
+    return found, cursors.write_time(FILTERS, page[-1].started_at, page[-1].id) if more else None
 
 
 def _conditions(

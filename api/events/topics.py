@@ -62,8 +62,8 @@ async def look_at(session: AsyncSession, topic: Topic, user: User, subject: UUID
 
 
 async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) -> Any:
-    calls, _ = await reading.list_calls(session, user, SIGNALLED, SHOWN)
-    missing, _ = await reading.list_calls(session, user, MISSING, SHOWN)
+    calls = await reading.list_calls(session, user, SIGNALLED, SHOWN)
+    missing = await reading.list_calls(session, user, MISSING, SHOWN)
     pauses = await newest(session, [call.id for call in calls])
     heard = (await live(session, [call.id for call in calls])).values()
     nights = select(LedgerRow.seq).where(LedgerRow.kind == NIGHT).order_by(LedgerRow.seq.desc()).limit(1)

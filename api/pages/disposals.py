@@ -20,6 +20,7 @@ from api.language import half
 from api.pages.keeping import calls_of, said
 from api.pages.rendering import render, see_other
 from api.problems import Problem
+from api.routes import disposals as routes
 from api.routes.recordings import path_id
 from core.errors import HuiyinError, NotFound
 from retention import batches
@@ -76,16 +77,18 @@ async def do_propose(request: web.Request) -> web.Response:
 
 
 async def show_batch(request: web.Request, message: str = "", status: int = 200) -> web.Response:
-    """One night's batch, or what was proposed one by one; ``after`` and ``state`` in the address."""
+    """One night's batch, or what was proposed one by one; ``cursor`` and ``state`` in the address."""
     batch_id = _batch(request)
     live = await followed(request, BATCH if batch_id else SINGLES, batch_id)
-    wanted = {name: request.query.get(name, "") for name in ("after", "state")}
+    wanted = {name: request.query.get(name, "") for name in ("cursor", "state")}
     asked = parse_query({**wanted, "limit": str(SHOWN)}, DisposalQuery)
     async with context(request).database.read() as session:
         batch, states = await _batch_row(session, batch_id)
-        query = select(Disposal).where(Disposal.batch_id == batch_id).order_by(Disposal.id).limit(SHOWN)
+        query = select(Disposal).where(Disposal.batch_id == batch_id).order_by(Disposal.id).limit(SHOWN + 1)
         query = query.where(Disposal.state == asked.state) if asked.state else query
-        rows = list(await session.scalars(query.where(Disposal.id > asked.after) if asked.after else query))
+        after = routes.after_of(asked)
+        found = list(await session.scalars(query.where(Disposal.id > after) if after else query))
+        rows, following = found[:SHOWN], routes.next_of(found, SHOWN)
         lines = await _lines(request, session, rows)
     return render(
         request,
@@ -98,7 +101,7 @@ async def show_batch(request: web.Request, message: str = "", status: int = 200)
         state=asked.state or "",
         lines=lines,
         calls=await calls_of(request, [row.recording_id for row in rows]),
-        following=f"?state={asked.state or ''}&after={rows[-1].id}" if len(rows) == SHOWN else "",
+        following=f"?state={asked.state or ''}&cursor={following}" if following else "",
         live=live,
         now=context(request).now(),
         self_approved=any(row.state == APPROVED and row.approved_by == signed_in(request).name for row in rows),

@@ -6,10 +6,11 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from api.context import LANGUAGE, context, signed_in
-from api.endpoint import Endpoint
+from api.endpoint import Endpoint, parse_query
 from api.events.endpoints import followed
 from api.events.topics import EXPORTS
 from api.language import half
+from api.models import PageQuery
 from api.models_exports import ExportRequest
 from api.pages.keeping import said
 from api.pages.rendering import render, see_other
@@ -20,7 +21,9 @@ from core.errors import HuiyinError
 
 async def show_handovers(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:
     live = await followed(request, EXPORTS)
-    found = await exports.all_exports(request)
+    asked = parse_query({"cursor": request.query.get("cursor", "")}, PageQuery)
+    page = await exports.export_list(request, asked)
+    found = page.items
     cases = await holds.all_holds(request) if signed_in(request).may("exports.make") else []
     return render(
         request,
@@ -32,6 +35,7 @@ async def show_handovers(request: web.Request, message: str = "", status: int = 
         working=sum(each.job in ("queued", "running") for each in found),
         live=live,
         now=context(request).now(),
+        following=page.next,
         cases=cases,
         case_names={str(case.id): case.name for case in cases},
     )

@@ -21,7 +21,6 @@ from api.routes.recordings import path_id
 from archive.catalogue import Recording
 from core.errors import HuiyinError
 from retention.holds import HOLDING, LETTING
-from retention.register import list_members
 
 SHOWN = 100
 _SPLIT = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
@@ -73,12 +72,12 @@ def said(error: Exception) -> str:
 
 
 async def show_hold(request: web.Request, message: str = "", status: int = 200) -> web.Response:
-    """One case and its recordings; ``after`` in the address leads on."""
-    after = parse_query({"after": request.query.get("after", "")}, HoldQuery).after
+    """One case and its recordings; ``cursor`` in the address leads on."""
+    cursor = parse_query({"cursor": request.query.get("cursor", "")}, HoldQuery).cursor
     live = await followed(request, HOLD, path_id(request))
     case = await holds.one_hold(request, path_id(request))
     async with context(request).database.read() as session:
-        members = await list_members(session, case.id, after=after, limit=SHOWN)
+        members, following = await holds.members_page(session, case.id, cursor, SHOWN)
     calls = await calls_of(request, [each.recording_id for each in members])
     return render(
         request,
@@ -89,7 +88,7 @@ async def show_hold(request: web.Request, message: str = "", status: int = 200) 
         count=held_now(case.recordings),
         members=members,
         calls=calls,
-        following=f"?after={members[-1].recording_id}" if len(members) == SHOWN else "",
+        following=f"?cursor={following}" if following else "",
         own=case.asked_by == signed_in(request).name,
         under_way=case.recordings.get(HOLDING, 0) + case.recordings.get(LETTING, 0),
         of=sum(case.recordings.values()),

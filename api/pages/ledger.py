@@ -28,7 +28,7 @@ from core.ledger import LedgerRow
 from core.note import open_note
 from core.settings import Settings
 
-FILTERS = ("about", "kind", "actor", "role", "subject", "from", "to", "before")
+FILTERS = ("about", "kind", "actor", "role", "subject", "from", "to", "cursor")
 SHOWN = 50
 _PAGES: Mapping[str, str] = {
     "hold": "/keeping/holds/",
@@ -63,7 +63,7 @@ class Thing:
 async def show_ledger(request: web.Request) -> web.Response:
     wanted = {name: request.query[name] for name in FILTERS if request.query.get(name)}
     page = await ledger_page(request, parse_query({**wanted, "limit": str(SHOWN)}, LedgerQuery))
-    plain = {name: value for name, value in wanted.items() if name != "before"}
+    plain = {name: value for name, value in wanted.items() if name != "cursor"}
     async with context(request).database.read() as session:
         roles = dict((await session.execute(select(UserRow.name, UserRow.role))).all())
         things = await _things(request, session, page.items)
@@ -78,7 +78,7 @@ async def show_ledger(request: web.Request) -> web.Response:
         wanted={name: wanted.get(name, "") for name in FILTERS},
         filtered=bool(wanted),
         newest="/ledger?" + urlencode(plain),
-        following="/ledger?" + urlencode({**plain, "before": page.next}) if page.next is not None else "",
+        following="/ledger?" + urlencode({**plain, "cursor": page.next}) if page.next is not None else "",
         chain=await _chain(request, page.size),
     )
 

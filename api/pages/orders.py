@@ -25,10 +25,9 @@ async def do_import(request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, imported: object = None) -> web.Response:
     wanted = {name: request.query.get(name, "") for name in ("q", "status", "unit")}
-    offset = request.query.get("offset", "0")
-    page = await routes.orders_page(request, parse_query({**wanted, "offset": offset}, OrderQuery))
-    shown = int(offset or 0) + len(page.items)
-    following = "?" + urlencode({**{name: value for name, value in wanted.items() if value}, "offset": shown})
+    cursor = request.query.get("cursor", "")
+    page = await routes.orders_page(request, parse_query({**wanted, "cursor": cursor}, OrderQuery))
+    plain = {name: value for name, value in wanted.items() if value}
     return render(
         request,
         "orders.html",
@@ -36,7 +35,7 @@ async def _list(request: web.Request, imported: object = None) -> web.Response:
         wanted=wanted,
         filtered=any(wanted.values()),
         imported=imported,
-        following=following if shown < page.total else "",
+        following="?" + urlencode({**plain, "cursor": page.next}) if page.next else "",
     )
 
 

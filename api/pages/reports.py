@@ -5,9 +5,10 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from api.context import context
-from api.endpoint import Endpoint
+from api.endpoint import Endpoint, parse_query
 from api.events.endpoints import followed
 from api.events.topics import REPORTS
+from api.models import PageQuery
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import reports as routes
@@ -16,6 +17,7 @@ from core.jobs import FAILED, unfinished
 
 async def show_reports(request: web.Request) -> web.Response:
     here = context(request)
+    page = await routes.report_list(request, parse_query({"cursor": request.query.get("cursor", "")}, PageQuery))
     live = await followed(request, REPORTS)
     async with here.database.read() as session:
         waiting = await unfinished(session, "daily")
@@ -23,7 +25,8 @@ async def show_reports(request: web.Request) -> web.Response:
     return render(
         request,
         "reports.html",
-        reports=(await routes.report_list(request)).items,
+        reports=page.items,
+        following=page.next,
         today=today.isoformat(),
         making=sum(each.number for each in waiting if each.state != FAILED),
         stuck=sum(each.number for each in waiting if each.state == FAILED),

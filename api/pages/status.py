@@ -70,7 +70,7 @@ async def show_status(request: web.Request) -> web.Response:
         missed = await reading.count_calls(session, user, MISSING)
         alerts, beats = await standing(session), await newest(session)
     last = await nights(request, NIGHTS) if runs else []
-    shown = await calls(request, CallQuery(state="signalled", limit=SHOWN))
+    shown = (await calls(request, CallQuery(state="signalled", limit=SHOWN))).items
     ended = [call for call in shown if call.ended_at]
     return render(
         request,

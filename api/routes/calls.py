@@ -5,7 +5,7 @@ from aiohttp import web
 from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
-from api.models import CallList, CallQuery, CallView, PauseAnswer, PauseBody, ResumeBody
+from api.models import CallList, CallQuery, PauseAnswer, PauseBody, ResumeBody
 from api.routes.recordings import path_id
 from api.scope import require_visible_call
 from api.shaping import call_view, pause_answer
@@ -13,13 +13,14 @@ from archive.live_calls import live
 from archive.pausing import PAUSE, RESUME, PauseRequest, Wish, ask, newest
 
 
-async def calls(request: web.Request, asked: CallQuery) -> list[CallView]:
-    """Signalled calls, newest first, with what was last asked of each recorder."""
+async def calls(request: web.Request, asked: CallQuery) -> CallList:
+    """A page of signalled calls, newest first, with what was last asked of each recorder."""
     async with context(request).database.read() as session:
-        rows = await reading.list_calls(session, signed_in(request), asked.state, asked.limit)
+        rows, following = await reading.call_page(session, signed_in(request), asked.state, asked.limit, asked.cursor)
         pauses = await newest(session, [row.id for row in rows])
         seen = await live(session, [row.id for row in rows])
-    return [call_view(row, pauses.get(row.id), seen.get(row.id)) for row in rows]
+    items = [call_view(row, pauses.get(row.id), seen.get(row.id)) for row in rows]
+    return CallList(items=items, next=following)
 
 
 async def wish(request: web.Request, action: str, reason: str) -> PauseRequest:
@@ -32,7 +33,7 @@ async def wish(request: web.Request, action: str, reason: str) -> PauseRequest:
 
 
 async def get_calls(request: web.Request) -> web.Response:
-    return answer(CallList(items=await calls(request, read_query(request, CallQuery))))
+    return answer(await calls(request, read_query(request, CallQuery)))
 
 
 async def post_pause(request: web.Request) -> web.Response:

@@ -1,7 +1,11 @@
 """Disposals: batches of what became eligible, decided by two people; and single ones."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from aiohttp import web
 
+from api import cursors
 from api.context import context, signed_in
 from api.endpoint import JSON, Endpoint, answer, read_body, read_query
 from api.keeping import (
@@ -33,13 +37,27 @@ from retention.policies import load_policies, set_contract, set_years
 from retention.register import explain_recording, list_batches, list_disposals
 from retention.rule import Contract
 
+# The name of this list in its cursors.
+LIST = "disposals"
+
 
 async def get_disposals(request: web.Request) -> web.Response:
     asked = read_query(request, DisposalQuery)
     async with context(request).database.read() as session:
-        rows = await list_disposals(session, batch=asked.batch, state=asked.state, after=asked.after, limit=asked.limit)
-    following = rows[-1].id if len(rows) == asked.limit else None
-    return answer(DisposalList(items=[disposal_view(row) for row in rows], next=following))
+        after = after_of(asked)
+        rows = await list_disposals(session, batch=asked.batch, state=asked.state, after=after, limit=asked.limit + 1)
+    shown = rows[: asked.limit]
+    return answer(DisposalList(items=[disposal_view(row) for row in shown], next=next_of(rows, asked.limit)))
+
+
+def after_of(asked: DisposalQuery) -> UUID | None:
+    """The disposal behind which a page begins."""
+    return cursors.read_id(asked.cursor, LIST) if asked.cursor else None
+
+
+def next_of(rows: Sequence[Disposal], limit: int) -> str | None:
+    """The cursor of the page behind ``limit`` rows, where there are more."""
+    return cursors.write(LIST, rows[limit - 1].id) if len(rows) > limit else None
 
 
 async def post_disposal(request: web.Request) -> web.Response:

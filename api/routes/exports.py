@@ -9,8 +9,10 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import cursors
 from api.context import context, signed_in
-from api.endpoint import MULTIPART, Endpoint, answer, read_body
+from api.endpoint import MULTIPART, Endpoint, answer, read_body, read_query
+from api.models import PageQuery
 from api.models_exports import (
     ExportList,
     ExportRequest,
@@ -37,7 +39,8 @@ from retention.rule import keep_until
 
 JOB = "export"
 ZIP = "application/zip"
-LISTED = 200
+# The name of this list in its cursors.
+LIST = "exports"
 
 
 async def ask_for(request: web.Request, asked: ExportRequest) -> ExportView:
@@ -59,15 +62,20 @@ async def post_export(request: web.Request) -> web.Response:
     return answer(await ask_for(request, await read_body(request, ExportRequest)), status=202)
 
 
-async def all_exports(request: web.Request) -> list[ExportView]:
-    """The newest handovers first."""
+async def export_list(request: web.Request, asked: PageQuery) -> ExportList:
+    """A page of handovers, the newest first."""
+    query = select(Export).order_by(Export.asked_at.desc(), Export.id.desc()).limit(asked.limit + 1)
+    if asked.cursor:
+        query = query.where(cursors.older(Export.asked_at, Export.id, cursors.read_time(asked.cursor, LIST)))
     async with context(request).database.read() as session:
-        rows = await session.scalars(select(Export).order_by(Export.asked_at.desc()).limit(LISTED))
-        return await _views(session, rows.all())
+        rows = (await session.scalars(query)).all()
+        items = await _views(session, rows[: asked.limit])
+    last = rows[asked.limit - 1] if len(rows) > asked.limit else None
+    return ExportList(items=items, next=cursors.write_time(LIST, last.asked_at, last.id) if last else None)
 
 
 async def get_exports(request: web.Request) -> web.Response:
-    return answer(ExportList(items=await all_exports(request)))
+    return answer(await export_list(request, read_query(request, PageQuery)))
 
 
 async def get_export(request: web.Request) -> web.Response:
@@ -177,7 +185,7 @@ async def _views(session: AsyncSession, rows: Sequence[Export]) -> list[ExportVi
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/exports", "exports.see", get_exports, "移交 / handovers", answers=ExportList),
+    Endpoint("GET", "/api/v1/exports", "exports.see", get_exports, "移交 / handovers", PageQuery, answers=ExportList),
     Endpoint(
         "POST",
         "/api/v1/exports",

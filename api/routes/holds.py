@@ -3,7 +3,9 @@
 from uuid import UUID
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import cursors
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.keeping import (
@@ -17,10 +19,13 @@ from api.keeping import (
     hold_view,
 )
 from api.routes.recordings import path_id
-from retention.holds import ask_release, confirm_release, place, withdraw_release
+from retention.holds import HoldMember, ask_release, confirm_release, place, withdraw_release
 from retention.membership import settle_holds
 from retention.register import list_cases, list_members, show_case
 from retention.scope import Scope
+
+# The name of this list in its cursors.
+MEMBERS = "held recordings"
 
 
 async def one_hold(request: web.Request, identifier: UUID) -> HoldView:
@@ -35,6 +40,16 @@ async def all_holds(request: web.Request) -> list[HoldView]:
         return [hold_view(*each) for each in await list_cases(session)]
 
 
+async def members_page(
+    session: AsyncSession, case: UUID, cursor: str | None, limit: int
+) -> tuple[list[HoldMember], str | None]:
+    """A page of a case's recordings, and the cursor of the next one if there is one."""
+    after = cursors.read_id(cursor, MEMBERS) if cursor else None
+    rows = await list_members(session, case, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    return shown, cursors.write(MEMBERS, shown[-1].recording_id) if len(rows) > limit else None
+
+
 async def get_holds(request: web.Request) -> web.Response:
     return answer(HoldList(items=await all_holds(request)))
 
@@ -43,8 +58,7 @@ async def get_hold(request: web.Request) -> web.Response:
     asked, identifier = read_query(request, HoldQuery), path_id(request)
     async with context(request).database.read() as session:
         case, counts = await show_case(session, identifier)
-        rows = await list_members(session, identifier, after=asked.after, limit=asked.limit)
-    following = rows[-1].recording_id if len(rows) == asked.limit else None
+        rows, following = await members_page(session, identifier, asked.cursor, asked.limit)
     return answer(
         HoldDetail(hold=hold_view(case, counts), recordings=[held_recording(row) for row in rows], next=following)
     )

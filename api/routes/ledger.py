@@ -6,6 +6,7 @@ from datetime import datetime, time
 from aiohttp import web
 from sqlalchemy import ColumnElement, select
 
+from api import cursors
 from api.access.accounts import UserRow
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_query
@@ -19,6 +20,8 @@ from core.proofs import tree_size
 from retention.rule import midnight_after
 
 SEEN = "ledger seen"
+# The name of this list in its cursors.
+LIST = "ledger"
 ABOUT: Mapping[str, Sequence[str]] = {
     "seen": (
         *("read", "exported", "revealed", "checked", "evidence taken", "handed out", SEEN),
@@ -54,7 +57,7 @@ async def ledger_page(request: web.Request, asked: LedgerQuery) -> LedgerPage:
     async with here.database.read() as session:
         rows, size = list(await session.scalars(query)), await tree_size(session)
     shown = rows[: asked.limit]
-    following = shown[-1].seq if len(rows) > asked.limit else None
+    following = cursors.write(LIST, shown[-1].seq) if len(rows) > asked.limit else None
     return LedgerPage(items=[ledger_view(row) for row in shown], next=following, size=size)
 
 
@@ -73,8 +76,8 @@ def _conditions(request: web.Request, asked: LedgerQuery) -> list[ColumnElement[
         found.append(LedgerRow.at >= datetime.combine(asked.since, time(), tzinfo=zone))
     if asked.to:
         found.append(LedgerRow.at < midnight_after(asked.to, zone))
-    if asked.before is not None:
-        found.append(LedgerRow.seq < asked.before)
+    if asked.cursor:
+        found.append(LedgerRow.seq < cursors.read_number(asked.cursor, LIST))
     return found
 
 

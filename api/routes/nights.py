@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 from sqlalchemy import select
 
+from api import cursors
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_query
 from api.models import Model
@@ -19,6 +20,7 @@ from retention.night import KIND
 
 
 class NightQuery(Model):
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=60, ge=1, le=800)
 
 
@@ -43,13 +45,28 @@ class NightView(Model):
 
 class NightList(Model):
     items: list[NightView]
+    next: str | None
+
+
+# The name of this list in its cursors.
+LIST = "nights"
 
 
 async def nights(request: web.Request, limit: int) -> list[NightView]:
     """The newest nights first."""
-    query = select(LedgerRow).where(LedgerRow.kind == KIND).order_by(LedgerRow.seq.desc()).limit(limit)
+    return (await night_list(request, NightQuery(limit=limit))).items
+
+
+async def night_list(request: web.Request, asked: NightQuery) -> NightList:
+    """A page of nights, the newest first."""
+    query = select(LedgerRow).where(LedgerRow.kind == KIND).order_by(LedgerRow.seq.desc()).limit(asked.limit + 1)
+    if asked.cursor:
+        query = query.where(LedgerRow.seq < cursors.read_number(asked.cursor, LIST))
     async with context(request).database.read() as session:
-        return [_view(row) for row in await session.scalars(query)]
+        rows = list(await session.scalars(query))
+    shown = rows[: asked.limit]
+    following = cursors.write(LIST, shown[-1].seq) if len(rows) > asked.limit else None
+    return NightList(items=[_view(row) for row in shown], next=following)
 
 
 def _view(row: LedgerRow) -> NightView:
@@ -78,7 +95,7 @@ async def night_result(request: web.Request) -> dict[str, Any]:
 
 
 async def get_nights(request: web.Request) -> web.Response:
-    return answer(NightList(items=await nights(request, read_query(request, NightQuery).limit)))
+    return answer(await night_list(request, read_query(request, NightQuery)))
 
 
 async def get_night(request: web.Request) -> web.Response:

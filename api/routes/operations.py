@@ -43,8 +43,8 @@ async def retry_all(request: web.Request) -> int:
 async def get_jobs(request: web.Request) -> web.Response:
     asked = read_query(request, JobQuery)
     async with context(request).database.read() as session:
-        rows = await reading.list_jobs(session, asked.state, asked.limit)
-    return answer(JobList(items=[job_view(row) for row in rows]))
+        rows, following = await reading.job_page(session, asked.state, asked.limit, asked.cursor)
+    return answer(JobList(items=[job_view(row) for row in rows], next=following))
 
 
 async def post_retry(request: web.Request) -> web.Response:

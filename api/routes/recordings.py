@@ -61,12 +61,9 @@ async def recordings_page(request: web.Request, asked: RecordingQuery) -> Record
     here = context(request)
     async with here.database.read() as session:
         person = await number_of(session, here.secrets, asked.who) if asked.who else None
-        try:
-            rows, following = await reading.list_recordings(
-                session, signed_in(request), filter_of(asked, person), here.settings.timezone
-            )
-        except ValueError as error:
-            raise Problem(400, f"cursor: {error}") from None
+        rows, following = await reading.list_recordings(
+            session, signed_in(request), filter_of(asked, person), here.settings.timezone
+        )
         orders = await reading.orders_of(session, rows)
     return RecordingPage(items=[recording_summary(row, orders[row.id]) for row in rows], next=following)
 

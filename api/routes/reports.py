@@ -7,12 +7,13 @@ from datetime import date
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import cursors
 from api.context import context, signed_in
-from api.endpoint import DOCX, Endpoint, answer, read_body
-from api.models import DailyRequest, JobReference, ReportList
+from api.endpoint import DOCX, Endpoint, answer, read_body, read_query
+from api.models import DailyRequest, JobReference, PageQuery, ReportList
 from api.problems import Problem
 from api.routes.recordings import path_id
 from api.shaping import report_view
@@ -24,12 +25,29 @@ from reporting.reports import Report
 _STYLE = re.compile(rb'<style[^>]*>(.*?)</style>|\sstyle="([^"]*)"', re.DOTALL)
 
 
-async def report_list(request: web.Request) -> ReportList:
-    """The newest 200 reports."""
+# The name of this list in its cursors.
+LIST = "reports"
+
+
+async def report_list(request: web.Request, asked: PageQuery) -> ReportList:
+    """A page of reports, those of the newest days first."""
+    order = (Report.period_start.desc(), Report.issued_at.desc(), Report.id.desc())
+    query = select(Report).order_by(*order).limit(asked.limit + 1)
     async with context(request).database.read() as session:
-        newest = select(Report).order_by(Report.period_start.desc(), Report.issued_at.desc()).limit(200)
-        rows = await session.scalars(newest)
-        return ReportList(items=[report_view(row) for row in rows])
+        if asked.cursor:
+            last = await session.get(Report, cursors.read_id(asked.cursor, LIST))
+            query = query.where(_behind(last)) if last else query.where(false())
+        rows = list(await session.scalars(query))
+    shown = rows[: asked.limit]
+    following = cursors.write(LIST, shown[-1].id) if len(rows) > asked.limit else None
+    return ReportList(items=[report_view(row) for row in shown], next=following)
+
+
+def _behind(last: Report) -> ColumnElement[bool]:
+    day, place = Report.period_start, (last.issued_at, last.id)
+    return or_(
+        day < last.period_start, and_(day == last.period_start, cursors.older(Report.issued_at, Report.id, place))
+    )
 
 
 async def ask_daily(request: web.Request, day: date) -> UUID:
@@ -59,7 +77,7 @@ async def _report(request: web.Request) -> Report:
 
 
 async def get_reports(request: web.Request) -> web.Response:
-    return answer(await report_list(request))
+    return answer(await report_list(request, read_query(request, PageQuery)))
 
 
 async def get_docx(request: web.Request) -> web.Response:
@@ -95,7 +113,7 @@ async def post_daily(request: web.Request) -> web.Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/reports", "reports.see", get_reports, "报表列表 / reports", answers=ReportList),
+    Endpoint("GET", "/api/v1/reports", "reports.see", get_reports, "报表列表 / reports", PageQuery, answers=ReportList),
     Endpoint("GET", "/api/v1/reports/{id}/docx", "reports.see", get_docx, "下载 DOCX / the report as DOCX", media=DOCX),
     Endpoint(
         "GET",

@@ -29,7 +29,7 @@ async def test_a_hold_from_placing_to_release(web: Web) -> None:
     assert CITIZEN not in await (await web.get("/api/v1/holds", "auditor")).text()
     shown = await (await web.get(f"/api/v1/holds/{case['id']}?limit=1", "auditor")).json()
     assert [each["state"] for each in shown["recordings"]] == ["held"]
-    rest = await (await web.get(f"/api/v1/holds/{case['id']}?after={shown['next']}", "auditor")).json()
+    rest = await (await web.get(f"/api/v1/holds/{case['id']}?cursor={shown['next']}", "auditor")).json()
     assert len(rest["recordings"]) == 1
     detail = await (await web.get(f"/api/v1/recordings/{web.seeded.full}", "auditor")).json()
     assert detail["held"]

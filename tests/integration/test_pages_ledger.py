@@ -67,7 +67,7 @@ async def test_pages_follow_each_other_without_gap(web: Web) -> None:
         await web.get("/api/v1/ledger?limit=1", "audit")
     first = await web.get("/api/v1/ledger?kind=ledger+seen&limit=40", "auditor")
     said = await first.json()
-    rest = await (await web.get(f"/api/v1/ledger?kind=ledger+seen&before={said['next']}&limit=40", "auditor")).json()
+    rest = await (await web.get(f"/api/v1/ledger?kind=ledger+seen&cursor={said['next']}&limit=40", "auditor")).json()
     numbers = [row["seq"] for row in said["items"] + rest["items"]]
     assert numbers == sorted(set(numbers), reverse=True)
     assert len(numbers) == 61
@@ -75,7 +75,7 @@ async def test_pages_follow_each_other_without_gap(web: Web) -> None:
     shown = await page(web, "?kind=ledger+seen")
     following = shown.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert "kind=ledger+seen" in following
-    assert "before=" in following
+    assert "cursor=" in following
     assert "回到最新" in await page(web, following.removeprefix("/ledger"))
 
 
