@@ -76,7 +76,7 @@ class WebhookSecret(Model):
 
 class DeliveryQuery(Model):
     state: DeliveryState | None = None
-    before: UUID | None = None
+    cursor: str | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -98,7 +98,7 @@ class DeliveryView(Model):
 
 
 class DeliveryPage(Model):
-    """``next``: ``before`` of the next page, if there is one."""
+    """The newest first; ``next`` is the ``cursor`` of the page with older ones."""
 
     items: list[DeliveryView]
-    next: UUID | None
+    next: str | None

@@ -56,7 +56,7 @@ async def show_webhooks(
 
 
 async def show_webhook(request: web.Request) -> web.Response:
-    """One subscriber with its newest deliveries, older ones by ``before``."""
+    """One subscriber with its newest deliveries, older ones by ``cursor``."""
     return await _show(request, path_id(request))
 
 
@@ -71,7 +71,6 @@ async def _show(request: web.Request, identifier: UUID, message: str = "", secre
         webhook=webhook,
         page=page,
         secret=secret,
-        asked=request.query,
         **_words(),
     )
 

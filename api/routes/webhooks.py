@@ -5,6 +5,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from api import cursors
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.models import Done
@@ -96,13 +97,13 @@ async def send_again(request: web.Request, webhook_id: UUID) -> DeliveryView:
 
 async def delivery_page(request: web.Request, webhook_id: UUID, asked: DeliveryQuery) -> DeliveryPage:
     """The subscriber's messages, the newest first."""
+    of = f"webhook {webhook_id}"
+    before = cursors.read_id(asked.cursor, of) if asked.cursor else None
     async with context(request).database.read() as session:
         await subscribers.subscriber(session, webhook_id, lock=False)
-        rows = await deliveries.newest(
-            session, webhook_id, limit=asked.limit + 1, before=asked.before, state=asked.state
-        )
+        rows = await deliveries.newest(session, webhook_id, limit=asked.limit + 1, before=before, state=asked.state)
     shown = rows[: asked.limit]
-    following = shown[-1].message if len(rows) > asked.limit else None
+    following = cursors.write(of, shown[-1].message) if len(rows) > asked.limit else None
     return DeliveryPage(items=[_delivery(row) for row in shown], next=following)
 
 

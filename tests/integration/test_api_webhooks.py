@@ -171,13 +171,13 @@ async def test_deliveries_are_listed_page_by_page(web: Web, receiver: Receiver) 
     seen: list[str] = []
     following: str | None = ""
     while following is not None:
-        page = await said(web, "GET", f"{one}/deliveries?limit=2&before={following}")
+        page = await said(web, "GET", f"{one}/deliveries?limit=2&cursor={following}")
         seen += [each["message"] for each in page["items"]]
         following = page["next"]
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == 5
     assert (await said(web, "GET", f"{one}/deliveries?state=failed"))["items"] == []
-    for wrong in ("state=lost", "before=x", "limit=0"):
+    for wrong in ("state=lost", "cursor=x", "limit=0"):
         assert (await ask(web, "GET", f"{one}/deliveries?{wrong}")).status == 400, wrong
     for path in (f"{one}/deliveries/{uuid4()}/send", f"{one}/deliveries/x/send", f"{ROOM}/x/test"):
         assert (await ask(web, "POST", path)).status == 404, path
