@@ -9,5 +9,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const words = document.getElementById("q");
-  if (event.detail.target?.id === "found" && words) document.title = document.title.replace(/^.*?(?= · )/, [words.dataset.title, words.value].filter(Boolean).join(" "));
+  if (event.detail.target?.id !== "found" || !words) return;
+  document.title = document.title.replace(/^.*?(?= · )/, [words.dataset.title, words.value].filter(Boolean).join(" "));
+  document.getElementById("found-said").textContent = document.querySelector("#found .count, #found .empty")?.innerText ?? "";
 });
