@@ -1,6 +1,7 @@
 """The web application: every endpoint of every file, behind login and permission."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 
@@ -21,6 +22,7 @@ import api.pages.orders
 import api.pages.quarantine
 import api.pages.recordings
 import api.pages.redactions
+import api.pages.reference
 import api.pages.reports
 import api.pages.reveal
 import api.pages.review
@@ -45,6 +47,7 @@ import api.routes.nights
 import api.routes.operations
 import api.routes.orders
 import api.routes.own
+import api.routes.own_factor
 import api.routes.quarantine
 import api.routes.recordings
 import api.routes.redactions
@@ -55,6 +58,7 @@ import api.routes.search
 import api.routes.session
 import api.routes.settings
 import api.routes.shares
+import api.routes.status
 import api.routes.timeline
 import api.routes.uploads
 import api.routes.webhooks
@@ -67,13 +71,14 @@ from api.etags import tag_answers
 from api.events.streams import STREAMS, Streams
 from api.listening import Listenings
 from api.metrics import Metrics
-from api.openapi import document
+from api.openapi import DESCRIBED, document
 from api.pages.look import choose_look
 from api.pages.rendering import error_page, set_up_templates
 from api.permissions import PUBLIC
 from api.plain_text import STREAMED, require_text
 from api.problems import Problem
 from api.retried import KEYED, do_once
+from api.slow_clients import expect_bodies
 from archive.house import Archive
 from core.in_force import InForce
 from core.settings import Settings
@@ -84,6 +89,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.session.ENDPOINTS,
     *api.routes.accounts.ENDPOINTS,
     *api.routes.own.ENDPOINTS,
+    *api.routes.own_factor.ENDPOINTS,
     *api.routes.settings.ENDPOINTS,
     *api.routes.dictionaries.ENDPOINTS,
     *api.routes.redactions.ENDPOINTS,
@@ -106,6 +112,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.routes.calls.ENDPOINTS,
     *api.routes.nights.ENDPOINTS,
     *api.routes.operations.ENDPOINTS,
+    *api.routes.status.ENDPOINTS,
     *api.routes.ledger.ENDPOINTS,
     *api.routes.holds.ENDPOINTS,
     *api.routes.disposals.ENDPOINTS,
@@ -127,6 +134,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *api.pages.review.ENDPOINTS,
     *api.pages.shared.ENDPOINTS,
     *api.pages.orders.ENDPOINTS,
+    *api.pages.reference.ENDPOINTS,
     *api.pages.reports.ENDPOINTS,
     *api.pages.search.ENDPOINTS,
     *api.pages.nights.ENDPOINTS,
@@ -146,6 +154,7 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
         middlewares=[
             middleware.observing(_error_answer),
             choose_look,
+            expect_bodies,
             middleware.admit,
             require_text,
             do_once,
@@ -154,6 +163,8 @@ def build_app(archive: Archive, settings: Settings) -> web.Application:
     )
     app[api.pages.shared.WRONG_LINKS] = RateLimit(api.pages.shared.WRONG_PER_MINUTE)
     in_force = InForce(archive.database, settings)
+    describe: Callable[[], str] = _described
+    app[DESCRIBED] = describe
     app[CONTEXT] = Context(archive, in_force, Metrics(), Listenings(), RateLimit(settings.requests_per_minute))
     streams = app[STREAMS] = _streams(app[CONTEXT])
     app.on_shutdown.append(streams.close)
@@ -186,8 +197,6 @@ def _add(app: web.Application, endpoint: Endpoint) -> None:
     if endpoint.method == "GET":
         app.router.add_route("HEAD", endpoint.path, endpoint.handler)
         permissions["HEAD", route.resource.canonical] = endpoint.permission
-    if endpoint.takes_key:
-        app[KEYED].add(route.resource.canonical)
 
 
 @cache

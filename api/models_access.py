@@ -74,6 +74,30 @@ class PasswordChange(Model):
     new: str = Field(max_length=200)
 
 
+class OwnPassword(Model):
+    """Once more: whoever finds an open screen does not get further."""
+
+    password: str = Field(max_length=200)
+
+
+class FactorStarted(Model):
+    """``address`` is what a telephone reads as a QR code."""
+
+    secret: str
+    address: str
+
+
+class FactorEnrolment(Model):
+    secret: str = Field(max_length=64)
+    code: str = Field(max_length=40)
+
+
+class FactorCodes(Model):
+    """Recovery codes, shown once."""
+
+    codes: list[str]
+
+
 class NewTeam(Model):
     name: str = Field(min_length=1, max_length=60)
 

@@ -21,7 +21,7 @@ SUBJECTS: Mapping[str, Sequence[str]] = {
     "exports": ("exports",),
     "reports": ("reports",),
     "ledger": ("ledger",),
-    "operations": ("calls", "jobs", "nights", "events", "alerts"),
+    "operations": ("calls", "jobs", "nights", "status"),
     "webhooks": ("webhooks",),
     "accounts": ("accounts", "teams", "numbers", "tokens"),
     "settings": ("settings", "dictionaries"),

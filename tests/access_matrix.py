@@ -38,6 +38,9 @@ POST /account/sessions/{id}/end
 POST /account/tokens
 POST /account/tokens/{id}/revoke
 POST /api/v1/account/password
+POST /api/v1/account/second-factor
+POST /api/v1/account/second-factor/remove
+POST /api/v1/account/second-factor/start
 GET /api/v1/account/sessions
 POST /api/v1/account/sessions/{id}/end
 GET /api/v1/account/tokens
@@ -61,6 +64,7 @@ GET /reports
 
 [agent supervisor auditor system]
 GET /api/v1/calls
+GET /api/v1/status
 GET /events/pipeline
 GET /status
 
