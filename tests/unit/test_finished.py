@@ -142,3 +142,56 @@ def test_damaged_files_are_refused_or_read_and_never_more(tmp_path: Path, contai
         except ValueError:
             continue
         assert 0 <= found.duration_ms <= 30_000
+
+
+def test_days_of_silence_in_a_small_ogg_are_refused(tmp_path: Path) -> None:
+    """Vorbis says silence in some octets a second; the file claims what it likes about its length."""
+    source = tmp_path / "bomb"
+    with soundfile.SoundFile(source, "w", 8000, 1, "VORBIS", format="OGG") as file:
+        for _ in range(10):
+            file.write(np.zeros(8000 * 60, np.int16))
+    assert source.stat().st_size < 600 * 16000 / 100
+    with pytest.raises(ValueError, match="longer than is allowed"):
+        decode_finished(source, tmp_path / "audio.flac", longest=timedelta(minutes=1))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(8, 8000), (1, 655350), (2, 1)])
+def test_flac_headers_that_no_call_has(tmp_path: Path, channels: int, rate: int) -> None:
+    """STREAMINFO (RFC 9639, section 8.2) with 68 billion samples."""
+    packed = rate << 44 | (channels - 1) << 41 | 15 << 36 | (1 << 36) - 1
+    head = b"fLaC" + b"\x80\x00\x00\x22" + struct.pack(">HH", 4096, 4096) + bytes(6) + packed.to_bytes(8) + bytes(16)
+    (tmp_path / "call").write_bytes(head + bytes(4000))
+    with pytest.raises(ValueError):
+        decode_finished(tmp_path / "call", tmp_path / "audio.flac", longest=HOUR)
+    assert not (tmp_path / "audio.flac").exists()
+
+
+def test_a_tag_that_claims_to_be_huge_takes_no_memory(tmp_path: Path) -> None:
+    """ID3v2 (section 3.1) with 256 MB announced, before a sound that is there."""
+    soundfile.write(tmp_path / "sound", _sound(8000, 1), 8000, format="MP3")
+    (tmp_path / "call").write_bytes(b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + (tmp_path / "sound").read_bytes())
+    tracemalloc.start()
+    try:
+        decode_finished(tmp_path / "call", tmp_path / "audio.flac", longest=HOUR)
+    except ValueError:
+        pass
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 8_000_000
+
+
+def test_what_is_asked_meanwhile_ends_the_work(tmp_path: Path) -> None:
+    source = tmp_path / "call"
+    soundfile.write(source, _sound(8000, 2, 300), 8000, format="WAV")
+    asked = []
+
+    def full() -> None:
+        asked.append(1)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        decode_finished(source, tmp_path / "audio.flac", longest=HOUR, meanwhile=full)
+    assert asked == [1]
+    assert list(tmp_path.iterdir()) == [source]
