@@ -29,6 +29,14 @@ def mask_text(text: str) -> str:
     return mask_numbers(text)
 
 
+def mask_person(text: str, number: str, name: str) -> str:
+    """As ``mask_text``, and wherever the number and the name of somebody who is known stand in it."""
+    shown = mask_text(text)
+    if len(number.strip()) > 6:
+        shown = shown.replace(number.strip(), mask_number(number.strip()))
+    return shown.replace(name.strip(), mask_name(name)) if len(name.strip()) > 1 else shown
+
+
 def unmask_text(text: str, original: str) -> str:
     """A text that a person wrote on top of ``mask_text(original)``: what is still masked in it is as it was."""
     for number in numbers_in(original):

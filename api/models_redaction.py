@@ -82,6 +82,12 @@ class RedactedQuery(Model):
     purpose: Said
 
 
+class RedactedAudioQuery(RedactedQuery):
+    """``form``: as it was sealed, or the same samples as WAV."""
+
+    form: Literal["flac", "wav"] = "flac"
+
+
 class RedactedTurn(Model):
     party: str
     start_ms: int

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from api.masking import mask_name, mask_number, mask_text
+from api.masking import mask_name, mask_number, mask_person, mask_text
 from api.models import (
     CallView,
     FindingView,
@@ -161,7 +161,7 @@ def ledger_view(row: LedgerRow) -> LedgerView:
 
 
 def order_summary(row: WorkOrder, recordings: int) -> OrderSummary:
-    """An order's line in a list; telephone numbers in its text are masked."""
+    """An order's line in a list; its caller, and telephone numbers, are masked in its text too."""
     return OrderSummary.model_validate(_order(row, recordings))
 
 
@@ -170,7 +170,7 @@ def _order(row: WorkOrder, recordings: int) -> dict[str, Any]:
         "number": row.number,
         "kind": row.kind,
         "category": [part for part in (row.category1, row.category2, row.category3) if part],
-        "title": mask_text(row.title),
+        "title": mask_person(row.title, row.caller_phone, row.caller),
         "status": row.status,
         "unit": row.unit,
         "district": row.district,
@@ -188,9 +188,9 @@ def order_detail(row: WorkOrder, calls: Sequence[RecordingSummary]) -> OrderDeta
         {
             **_order(row, len(calls)),
             "tags": row.tags,
-            "content": mask_text(row.content),
-            "result": mask_text(row.result),
-            "reply": mask_text(row.reply),
+            "content": mask_person(row.content, row.caller_phone, row.caller),
+            "result": mask_person(row.result, row.caller_phone, row.caller),
+            "reply": mask_person(row.reply, row.caller_phone, row.caller),
             "handling": row.handling,
             "solved": row.solved,
             "satisfied": row.satisfied,

@@ -41,6 +41,8 @@ async def show_redactions(
         message=half(message, request.get(LANGUAGE, "zh")),
         typed=typed or {},
         days=DAYS,
+        purpose=request.query.get("purpose", "").strip()[:200],
+        heard=request.query.get("hear", ""),
         live=live,
         now=here.now(),
         working=sum(each.state == "asked" for each in copies),

@@ -13,6 +13,7 @@ from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
 from api.masking import mask_text
 from api.models_redaction import (
+    RedactedAudioQuery,
     RedactedQuery,
     RedactedText,
     RedactionList,
@@ -147,7 +148,7 @@ async def post_copy(request: web.Request) -> web.Response:
 
 async def get_copy_sound(request: web.Request) -> web.StreamResponse:
     """The copy's sound by ranges; the ledger's row is written before the first byte."""
-    asked, identifier = read_query(request, RedactedQuery), path_id(request)
+    asked, identifier = read_query(request, RedactedAudioQuery), path_id(request)
     await require_visible(request, identifier)
     here = context(request)
     async with here.database.read() as session:
@@ -194,7 +195,7 @@ ENDPOINTS = (
         _MAKE,
         get_copy_sound,
         "副本的声音（先写台账） / the copy's sound; the ledger row is written first",
-        query=RedactedQuery,
+        query=RedactedAudioQuery,
         media="audio/flac",
     ),
     Endpoint(

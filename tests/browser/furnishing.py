@@ -6,11 +6,14 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+from api.intake.quarantine import Quarantined, keep
 from archive.catalogue import StoredObject
 from archive.comments import add_comment
 from archive.corrections import Correction, correct_transcript
 from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
+from core.alerts import QUARANTINED, raise_alert
+from core.heartbeats import Heartbeat
 from core.settings import Settings
 from reporting.daily import issue_daily
 from retention.batches import list_batch
@@ -63,9 +66,28 @@ async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
     change_byte(next((directory / "store").rglob(f"{web.seeded.failed}/audio.flac/@*/data")))
     await run_night(web.archive, settings, now=web.archive.clock())
     share, hold = await _share(web), await _hold(web)
+    await _redaction(web, "社区核实前隐去市民意见", {"picks": [{"turn": 5}], "phrases": ["路灯"]})
     await _handovers(web, settings)
+    await _redaction(web, "媒体采访用", {"picks": [{"turn": 1}]})
     await tell(web)
+    await _intake(web, settings, directory)
     return share, hold, batch
+
+
+async def _intake(web: Web, settings: Settings, directory: Path) -> None:
+    """A host that watches a folder, and two files that it could not take in."""
+    now = web.archive.clock()
+    for number, reason in enumerate(
+        ("the sound cannot be decoded to its end", "the side file: started_at: Field required")
+    ):
+        (directory / "refused").write_bytes(b"RIFF" + bytes(4000 * (number + 1)))
+        facts = {"call_id": "gw7-000417"} if number == 0 else {"name": "a.wav"}
+        found = Quarantined(f"{number:064}", 4004, reason, now - timedelta(minutes=9 * number), "folder", facts)
+        keep(settings, directory / "refused", found)
+    figures = {"watching": True, "files_waiting": 3, "files_taken": 1284, "files_refused": 2, "files_ignored": 1}
+    async with web.archive.database.write() as session:
+        session.add(Heartbeat(process="intake", host="gateway-files", pid=7, at=now, facts=figures))
+        await raise_alert(session, (QUARANTINED, "intake", "gateway-files"), {"files": 2}, since=now, now=now)
 
 
 async def _share(web: Web) -> str:
@@ -97,6 +119,13 @@ async def _batch(web: Web, directory: Path) -> str:
     approved = await web.post(f"/api/v1/disposals/batches/{found.id}/approve", body, role="auditor")
     assert approved.status == 200, await approved.text()
     return str(found.id)
+
+
+async def _redaction(web: Web, reason: str, covered: dict[str, object]) -> None:
+    """The worker that writes the handovers makes it."""
+    body = {"base_version": 2, "reason": reason, **covered}
+    asked = await web.post(f"/api/v1/recordings/{web.seeded.full}/redactions", body, role="auditor")
+    assert asked.status == 202, await asked.text()
 
 
 async def _handovers(web: Web, settings: Settings) -> None:

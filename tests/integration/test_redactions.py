@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -283,4 +285,10 @@ async def test_the_page_takes_suggestions_words_and_sentences(told: Told) -> Non
     assert "<progress" not in done
     assert "可以交出" in done
     [copy] = await told.copies()
+    heard = await (await client.get(f"{path}?purpose={PURPOSE}&hear={copy['id']}")).text()
+    source = re.search(r'<audio[^>]* src="([^"]+)"', heard)
+    assert source
+    sound = await client.get(unescape(source[1]))
+    assert (sound.status, (await sound.read())[:4]) == (200, b"RIFF")
+    assert "<audio" not in done, "nothing is heard without a purpose"
     assert copy["expires_at"][:10] == (told.web.archive.clock() + timedelta(days=7)).isoformat()[:10]

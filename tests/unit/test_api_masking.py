@@ -1,6 +1,6 @@
 import pytest
 
-from api.masking import mask_name, mask_number, mask_text
+from api.masking import mask_name, mask_number, mask_person, mask_text
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,13 @@ def test_identity_numbers_are_masked_in_free_text(last: str) -> None:
     assert mask_text(f"证件11010519491231{last}。") == f"证件110***********{last}。"
     for other in (f"工单11010519491331{last}", f"a11010519491231{last}", f"11010519491231{last}7"):
         assert mask_text(other) == other, "another number of as many digits"
+
+
+def test_a_known_person_is_masked_in_free_text_without_any_rule() -> None:
+    told = "赵测试（电话010-6688）反映，赵测试称路灯不亮，另有电话13800000321"
+    assert mask_person(told, "010-6688", " 赵测试 ") == "赵**（电话01****88）反映，赵**称路灯不亮，另有电话138****0321"
+    assert mask_person(told, "", "") == mask_text(told)
+    assert mask_person("王府井大街", "8001", "王") == "王府井大街", "one character is a name nowhere"
 
 
 def test_free_text_loses_numbers_of_people_only() -> None:
