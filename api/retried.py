@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.secret import digest
 from api.context import USER, Context, context
+from api.endpoint import body_of
 from api.idempotency import LEASE, Claim, IdempotencyKey, begin, give_up, go_on, keep
 from api.problems import Problem, problem_of
 
@@ -58,7 +59,7 @@ def _key(given: list[str]) -> str:
 async def _claim(request: web.Request, key: str) -> Claim:
     """The fingerprint covers what was asked for and with which content."""
     name = request[USER].name
-    asked = f"{request.method}\n{request.path_qs}\n{request.content_type}\n".encode() + await request.read()
+    asked = f"{request.method}\n{request.path_qs}\n{request.content_type}\n".encode() + await body_of(request)
     return Claim.new(name, digest(key), context(request).secrets.mark(asked, f"request of {name}"))
 
 

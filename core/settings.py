@@ -237,6 +237,16 @@ class Settings:
         read.whole_number(0, 1_000_000),
         "Requests that a user, or an address without login, may make; 0: no limit",
     )
+    http_idle: timedelta = _setting(
+        "75",
+        read.seconds(1, 3600),
+        "Seconds that a connection may take for a request's head, or lie idle; longer than a proxy in front keeps one",
+    )
+    http_stall: timedelta = _setting(
+        "30",
+        read.seconds(1, 600),
+        "Seconds in which a client must send 16 KiB more of a body, or take more of an answer; then it is given up",
+    )
     live_pages: int = _setting(
         "200", read.whole_number(0, 10_000), "Pages that one web process keeps up to date by events; 0: none"
     )

@@ -16,6 +16,7 @@ from api.events.streams import STREAMS, Stream
 from api.events.topics import TOPICS, Topic, look_at
 from api.middleware import note_answered
 from api.routes.recordings import path_id
+from api.slow_clients import write
 
 RETRY_MILLISECONDS = 3000
 CHANGED = "changed"
@@ -70,27 +71,16 @@ async def _tell(request: web.Request, response: web.StreamResponse, stream: Stre
     # Not all at the same moment again, after a restart.
     until = loop.time() + pace.life * random.uniform(0.8, 1.2)
     known = request.headers.get("Last-Event-ID") or request.query.get("since", "")
-    await _write(request, response, retry_after(RETRY_MILLISECONDS))
+    await write(request, response, retry_after(RETRY_MILLISECONDS), pace.write)
     while not stream.ended and loop.time() < until:
         seen = stream.seen
         if seen.version == known:
-            await _write(request, response, HEARTBEAT)
+            await write(request, response, HEARTBEAT, pace.write)
         else:
             data = seen.state if stream.watch.topic.told else f'"{seen.version}"'
-            await _write(request, response, bytes(Event(CHANGED, data, seen.version)))
+            await write(request, response, bytes(Event(CHANGED, data, seen.version)), pace.write)
             known = seen.version
         await stream.news(min(pace.heartbeat, max(0.0, until - loop.time())))
-
-
-async def _write(request: web.Request, response: web.StreamResponse, octets: bytes) -> None:
-    """Raises ``ConnectionError`` when the client is gone, or takes nothing."""
-    try:
-        async with asyncio.timeout(request.app[STREAMS].pace.write):
-            await response.write(octets)
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the client takes nothing") from None
 
 
 ENDPOINTS = tuple(

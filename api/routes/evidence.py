@@ -58,7 +58,7 @@ async def get_evidence(request: web.Request) -> web.StreamResponse:
         response.content_type, response.content_length = ZIP, target.stat().st_size
         await response.prepare(request)
         if request.method != "HEAD":
-            await send_bytes(response, target, 0, target.stat().st_size)
+            await send_bytes(request, response, target, 0, target.stat().st_size)
         await response.write_eof()
     return response
 

@@ -17,6 +17,7 @@ from api.masking import mask_text
 from api.problems import Problem
 from api.ranges import Span, Unsatisfiable, parse_range, range_applies, still_matches
 from api.scope import require_visible
+from api.slow_clients import write
 from archive.retrieve import SealedFile
 from archive.wave import WaveView
 
@@ -65,7 +66,7 @@ async def send_sound(request: web.Request, file: SealedFile, *, name: str = "") 
     response.content_length = whole.length
     await response.prepare(request)
     if request.method != "HEAD":
-        await _send(response, shape.read, whole)
+        await _send(request, response, shape.read, whole)
     await response.write_eof()
     return response
 
@@ -99,16 +100,19 @@ def _span(request: web.Request, shape: _Shape) -> Span | None:
         raise Problem(416, str(error), {"Content-Range": f"bytes */{shape.size}"}) from None
 
 
-async def send_bytes(response: web.StreamResponse, path: Path, start: int, length: int) -> None:
+async def send_bytes(request: web.Request, response: web.StreamResponse, path: Path, start: int, length: int) -> None:
     """Part of a file, piece by piece."""
-    await _send(response, partial(_read, path), Span(start, start + length))
+    await _send(request, response, partial(_read, path), Span(start, start + length))
 
 
-async def _send(response: web.StreamResponse, read: Callable[[int, int], bytes], span: Span) -> None:
+async def _send(
+    request: web.Request, response: web.StreamResponse, read: Callable[[int, int], bytes], span: Span
+) -> None:
+    stall = context(request).settings.http_stall.total_seconds()
     at = span.start
     while at < span.stop:
         piece = await asyncio.to_thread(read, at, min(CHUNK, span.stop - at))
         if not piece:
             raise OSError("the file became shorter while it was read")
-        await response.write(piece)
+        await write(request, response, piece, stall)
         at += len(piece)
