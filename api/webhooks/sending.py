@@ -119,12 +119,13 @@ class _Pinned(AbstractResolver):
 
 def _session(addresses: Sequence[str], seconds: float, ssl: SSLContext | None) -> aiohttp.ClientSession:
     """A client for one request, which cannot reach any other address."""
+    looked_at = {ip_address(each) for each in addresses}
 
     def only_these(found: tuple[object, ...]) -> socket.socket:
         # The last look, right before the connection, in case the client knows a way past the resolver.
         family, kind, protocol, _, where = found
         assert isinstance(where, tuple)
-        if str(where[0]) not in addresses:
+        if ip_address(where[0]) not in looked_at:
             raise OSError("this address was not looked at")
         return socket.socket(family, kind, protocol)  # type: ignore[arg-type]
 
