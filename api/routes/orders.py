@@ -90,7 +90,10 @@ async def questions(request: web.Request) -> LinkQuestionList:
 
 
 async def import_upload(request: web.Request) -> ImportAnswer:
-    """Import the uploaded export; a ``Problem`` 422 when there is no file, or it is no XLSX or CSV."""
+    """Import the uploaded export; a ``Problem`` 415 for what is no form, 422 when there is no file in it, or it is no
+    XLSX or CSV."""
+    if request.content_type != MULTIPART:
+        raise Problem(415, f"expected {MULTIPART}")
     here, upload = context(request), (await request.post()).get("file")
     if not isinstance(upload, web.FileField):
         raise Problem(422, "请选择文件 / the part named “file” is missing")
