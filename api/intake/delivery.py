@@ -21,6 +21,7 @@ from core.errors import Conflict
 from core.settings import Settings
 
 BY = "folder"
+REPEATED = f"收取它时进程已中断 {MOST} 次 / taking it in has ended the process {MOST} times"
 # How long a file is let stand that says itself that more is to come: a writer may pause, and one that died never ends.
 OPEN_ENDED = timedelta(minutes=10)
 
@@ -82,7 +83,7 @@ class Taker:
             return Outcome.NO_FACTS
         facts = call.model_dump(mode="json")
         if number > MOST:
-            return await self._refuse(found, file, f"taking it in has ended the process {MOST} times", facts)
+            return await self._refuse(found, file, REPEATED, facts)
         try:
             await take_in(self.archive, self.settings, call, file, by=BY)
         except Unusable:

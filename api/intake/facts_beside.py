@@ -28,7 +28,7 @@ def from_side(content: bytes, suffix: str) -> FinishedCall:
     try:
         return FinishedCall.read(content if suffix == JSON else _object_of(content))
     except ValueError as error:
-        raise ValueError(f"the side file: {error}") from None
+        raise ValueError(f"同名的信息文件有误（{error}） / the side file: {error}") from None
 
 
 def from_name(stem: str, pattern: re.Pattern[str] | None, zone: ZoneInfo) -> FinishedCall | None:
@@ -41,12 +41,13 @@ def from_name(stem: str, pattern: re.Pattern[str] | None, zone: ZoneInfo) -> Fin
     try:
         started = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=zone)
     except ValueError:
-        raise ValueError("the file's name holds no moment of the calendar") from None
+        raise ValueError("文件名中没有有效的日期时间 / the file's name holds no moment of the calendar") from None
     facts = {_CALLED[part]: value for part, value in said.items() if part in _CALLED}
     try:
         return FinishedCall.model_validate({**facts, "started_at": started})
     except ValidationError as error:
-        raise ValueError(f"the file's name: {first_fault(error)}") from None
+        fault = first_fault(error)
+        raise ValueError(f"文件名有误（{fault}） / the file's name: {fault}") from None
 
 
 def _object_of(content: bytes) -> bytes:

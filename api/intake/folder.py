@@ -102,7 +102,7 @@ def copy(folder: Path, seen: Seen, target: Path) -> bool:
 def read(folder: Path, seen: Seen, most: int) -> bytes | None:
     """The content of a small file as it was seen, or ``None``; ``ValueError`` when it is longer than ``most``."""
     if seen.size > most:
-        raise ValueError(f"the side file is longer than {most // 1024} KiB")
+        raise ValueError(f"信息文件超过 {most // 1024} KiB / the side file is longer than {most // 1024} KiB")
     with _opened(folder) as directory, _plain(directory, seen) as source:
         if source is None:
             return None
