@@ -78,7 +78,10 @@ async def _intake(web: Web, settings: Settings, directory: Path) -> None:
     """A host that watches a folder, and two files that it could not take in."""
     now = web.archive.clock()
     for number, reason in enumerate(
-        ("the sound cannot be decoded to its end", "the side file: started_at: Field required")
+        (
+            "the sound cannot be decoded to its end",
+            "同名的信息文件有误（started_at: Field required） / the side file: started_at: Field required",
+        )
     ):
         (directory / "refused").write_bytes(b"RIFF" + bytes(4000 * (number + 1)))
         facts = {"call_id": "gw7-000417"} if number == 0 else {"name": "a.wav"}
