@@ -1,7 +1,7 @@
 # One image for every process.  The locked packages are wheels, so nothing is compiled.
 FROM python:3.11-slim
 
-RUN useradd --create-home --uid 10001 huiyin && mkdir -p /data/keys && chown -R huiyin /data
+RUN useradd --create-home --uid 10001 huiyin && mkdir -p /data/keys /data/quarantine && chown -R huiyin /data
 WORKDIR /app
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes --only-binary :all: --no-binary bagit -r requirements.txt

@@ -36,7 +36,7 @@ def _huiyin(arguments: list[str], variables: dict[str, str]) -> "subprocess.Comp
 
 def test_every_process_has_a_health_check_and_waits_for_the_migration() -> None:
     services = COMPOSE["services"]
-    for name in PROCESSES:
+    for name in (*PROCESSES, "intake"):
         assert services[name]["command"] == [name]
         assert services[name]["healthcheck"]["test"] == ["CMD", "huiyin", "health", name]
         assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
