@@ -5,10 +5,11 @@ Who decides logs in: ``--by`` names an account, whose password is asked for (or 
 
 import argparse
 import json
+from pathlib import Path
 
 from core.settings import Settings
 from service.commands.deciding import deciding
-from service.commands.family import Commands, a_file, command
+from service.commands.family import Commands, command
 
 SHOWN = ("call_id", "started_at", "direction", "work_order")
 
@@ -20,7 +21,7 @@ def add_to(commands: Commands) -> None:
     actions.add_parser("list", help="列出 list")
     show = actions.add_parser("show", help="原因与通话信息 why, and the facts that came with it")
     retry = actions.add_parser("retry", help="重新收取 take it in after all")
-    retry.add_argument("--facts", type=a_file, default=None, help="通话信息 JSON: other facts than those that came")
+    retry.add_argument("--facts", type=Path, default=None, help="通话信息 JSON: other facts than those that came")
     remove = actions.add_parser("remove", help="删除 remove it for good")
     remove.add_argument("--reason", required=True)
     for each in (show, retry, remove):
