@@ -29,6 +29,9 @@ tr { break-inside: avoid } thead { display: table-header-group }
 footer { margin-top: 29pt; text-align: right; break-inside: avoid }
 footer p { margin: 0 2em 0 0 } footer p + p { margin-right: 4em }
 @media (max-width: 210mm) { main { padding: 12mm 6mm } }
+/* On a telephone a table is drawn sideways under the finger: no number is broken in two. */
+@media screen and (max-width: 150mm) { table { display: block; overflow-x: auto }
+  th, td:not(.left) { overflow-wrap: normal; word-break: keep-all; padding: 2pt 4pt } td.left { min-width: 6em } }
 @media print { body { background: none } main { width: auto; margin: 0; padding: 0; box-shadow: none } }
 """
 
