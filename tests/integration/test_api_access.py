@@ -1,8 +1,7 @@
 """Every route against every role, and forms of other sites."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -11,19 +10,12 @@ from aiohttp.web import AbstractResource
 from api.app import ENDPOINTS
 from api.middleware import PERMISSION_OF
 from api.permissions import PERMISSIONS, PUBLIC, ROLES, allows
-from archive.house import Archive
 from tests.access_matrix import EXPECTED
-from tests.web import Web, serving
+from tests.web import Web
 
 # These are the way in and out, and answer a wrong form as they answer a wrong password.
 WAYS_IN = ("/login", "/login/code", "/api/v1/login")
 WAYS_OUT = ("/logout", "/api/v1/logout")
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 def test_every_permission_is_used_and_known() -> None:

@@ -2,9 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -15,19 +13,12 @@ from api.access.second_factor import new_factor
 from api.app import build_app
 from api.permissions import ROLES
 from api.routes.accounts import account_view
-from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
 from core.errors import NotFound, Refused
 from core.ledger import LedgerRow
 from core.settings import Settings
-from tests.web import PASSWORD, STARTED, Web, account, serving
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
+from tests.web import PASSWORD, STARTED, Web, account
 
 
 async def _kinds(web: Web, subject: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Handovers through the API: asked for, written by a worker, downloaded by whoever may, each step on record."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,7 @@ from retention.handover.copies import remove_expired
 from retention.handover.tables import Receipt
 from service import pipeline, worker
 from tests.bags import verify
-from tests.web import ORDER, Web, serving
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path)
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path, settings: Settings) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path, settings) as served:
-        yield served
+from tests.web import ORDER, Web
 
 
 async def work(web: Web, settings: Settings) -> None:

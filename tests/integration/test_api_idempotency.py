@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,9 @@ from core.clock import utc_now
 from core.ledger import LedgerRow
 from core.settings import Settings
 from retention.holds import HoldCase
-from tests.web import Web, serving
+from tests.web import Web
 
 CASE = {"name": "示例案件", "reason": "审计抽查", "orders": ["GD20261118-0001"]}
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def send(

@@ -1,23 +1,14 @@
 """Holds, batches and policies over HTTP: who may, what two people are needed for, and what is shown of people."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from archive.house import Archive
 from core.ledger import LedgerRow
-from tests.web import CITIZEN, ORDER, Web, serving
+from tests.web import CITIZEN, ORDER, Web
 
 HOLD = {"name": "投诉调查", "reason": f"市民 {CITIZEN} 投诉", "persons": [CITIZEN]}
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def test_a_hold_from_placing_to_release(web: Web) -> None:

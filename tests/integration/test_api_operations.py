@@ -1,11 +1,9 @@
 """Orders, imports, reports, jobs, calls, ledger, health and figures over HTTP."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
-import pytest
 from sqlalchemy import select
 
 from archive.connect import connect_store
@@ -15,19 +13,13 @@ from core.database import Database
 from core.jobs import JobRow
 from core.settings import Settings
 from reporting.daily import issue_daily
-from tests.web import ORDER, OTHER_ORDER, STARTED, Web, serving, serving_empty
+from tests.web import ORDER, OTHER_ORDER, STARTED, Web, serving_empty
 
 EXPORT = (
     "工单编号,工单类型,标题,主要内容,工单状态,来电人,来电人电话,承办单位,创建时间,办结时间\r\n"
     "GD-9,诉求,树枝遮挡,请修剪,已办结,钱样本,13700000009,示例区园林局,2026-11-18 09:00:00,2026-11-19 10:00:00\r\n"
     ",诉求,没有编号,请修剪,已办结,钱样本,13700000009,示例区园林局,2026-11-18 09:00:00,2026-11-19 10:00:00\r\n"
 )
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def test_orders_are_found_and_masked(web: Web) -> None:

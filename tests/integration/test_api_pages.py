@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,12 +13,6 @@ from archive.house import Archive
 from tests.web import CITIZEN, ORDER, OTHER_ORDER, Web, serving, serving_empty
 
 PAGES = ("/recordings", "/orders", "/links", "/reports", "/status", "/nightly")
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 class _Elements(HTMLParser):

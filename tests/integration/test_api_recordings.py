@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,13 +12,7 @@ from sqlalchemy import select
 from archive.catalogue import StoredObject
 from archive.house import Archive
 from core.ledger import LedgerRow
-from tests.web import HOSTILE, ORDER, OTHER_ORDER, Web, serving
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
+from tests.web import HOSTILE, ORDER, OTHER_ORDER, Web
 
 
 async def _ids(web: Web, query: str) -> list[str]:

@@ -1,7 +1,6 @@
 """What is around every request: where it came from, under which name, how often, and what of it reaches the log."""
 
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,14 +15,8 @@ from api.context import CONTEXT
 from archive.house import Archive
 from core.logging import set_up
 from core.settings import Settings
-from tests.integration.test_api_login import Browser, login_form_token
-from tests.web import PASSWORD, Web, serving
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
+from tests.integration.logins.test_login import Browser, login_form_token
+from tests.web import PASSWORD, Web
 
 
 async def test_proxies_of_the_settings_are_believed_and_nobody_else(web: Web, archive: Archive, tmp_path: Path) -> None:

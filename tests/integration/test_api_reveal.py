@@ -2,22 +2,13 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from archive.house import Archive
 from core.ledger import LedgerRow
 from core.logging import set_up
-from tests.web import CITIZEN, ORDER, Web, serving
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
+from tests.web import CITIZEN, ORDER, Web
 
 
 async def _revealed(web: Web) -> list[dict[str, object]]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +12,13 @@ from sqlalchemy import delete, select
 from archive import layout
 from archive.catalogue import Recording, StoredObject, TurnRow
 from archive.drafts import Draft, place_of
-from archive.house import Archive
 from archive.peaks import Waveform
 from archive.verify import verify_recording
 from core.jobs import JobRow
 from core.ledger import LedgerRow
-from tests.web import DIALOGUE, SECONDS, Web, serving
+from tests.web import DIALOGUE, SECONDS, Web
 
 REASON = "听录音核对"
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 def _at(web: Web, what: str) -> str:

@@ -2,9 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from io import BytesIO
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -14,19 +12,12 @@ from sqlalchemy import select, update
 from api.access.accounts import UserRow
 from api.persons import AskedPerson
 from archive.catalogue import Recording
-from archive.house import Archive
 from archive.seal import NewTurn, seal_transcript
 from core.ledger import LedgerRow
-from tests.web import CITIZEN, ORDER, STARTED, Web, serving
+from tests.web import CITIZEN, ORDER, STARTED, Web
 
 OTHER_CITIZEN = "13900005678"
 FORMULA = '=HYPERLINK("http://x.example")路灯'
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as ready:
-        yield ready
 
 
 async def transcribe(web: Web) -> None:

@@ -1,24 +1,22 @@
 """A disposal leaves nothing but tombstones, in any table that there is or will be."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import JSON, Column, Date, LargeBinary, String, Table, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, Recording
-from core.database import Base, Database, UtcDateTime
+from core.database import Base, UtcDateTime
 from core.ids import new_id
 from retention.batches import approve_batch, confirm_batch, list_batch
 from retention.copies import REMOVED, STAYING, of_recording
 from retention.execution import execute_confirmed
 from service.migrate import METADATA
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 
 SPOKEN = "我家的水管还在漏"
 PRIVATE = (SPOKEN, "13800000000", "测试市民", "回访员甲", "8001")
@@ -36,13 +34,6 @@ WORDS_THAT_STAY: Mapping[str, set[str]] = {
     },
     "hold_members": {"state"},
 }
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 def about_recordings() -> set[str]:

@@ -1,10 +1,8 @@
 """The daily report from real rows: figures counted by hand, both forms opened again, editions, the ledger."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from docx.shared import Mm, Pt
 from sqlalchemy import select
 
 from archive.catalogue import Call, StoredObject
-from core.database import Database
 from core.effective import set_value
 from core.errors import Conflict, Refused
 from core.ids import new_id
@@ -22,19 +19,12 @@ from core.ledger import LedgerRow, check
 from reporting.daily import issue_daily
 from reporting.formulas import FAIRLY_FACTOR
 from reporting.reports import Report
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 from workorders.orders import Finding
 
 DAY = date(2026, 11, 22)
 UNTIL = NOON + timedelta(days=740)
 SOLVED = {"connected": "yes", "contacted": "yes", "solved": "yes", "satisfied": "satisfied", "suggestion": "no"}
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def fill(house: House) -> None:

@@ -1,9 +1,7 @@
 """Disposal on real databases and a real store: only after the date, by two people, to the last version."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,23 +11,15 @@ from archive.catalogue import Recording, StoredObject, TurnRow
 from archive.search import search
 from archive.search_wanted import Wanted
 from archive.store import Version
-from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from core.ledger import LedgerRow, check
 from retention.disposal import Disposal, approve, confirm, propose, withdraw
 from retention.execution import begin_deletion, execute, plan_deletion
 from retention.nightly import run_nightly
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 from workorders.linking import link_by_person
 
 EMPTY_JSON = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # SHA-256 of {}
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def decide(house: House, recording: Recording) -> UUID:

@@ -1,15 +1,12 @@
 """Review by the batch: listed once, decided by two people, kept with a reason, carried out together."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject
-from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
 from core.ledger import LedgerRow, check
@@ -17,16 +14,9 @@ from retention.batches import approve_batch, confirm_batch, keep, list_batch
 from retention.disposal import MOVES, Disposal, DisposalBatch, move, withdraw
 from retention.execution import execute_confirmed
 from retention.policies import set_years
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 from workorders.linking import link_by_person
 from workorders.orders import Link
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def batch_of(house: House, count: int) -> tuple[DisposalBatch, list[Recording]]:

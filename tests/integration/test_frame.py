@@ -2,8 +2,6 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -15,9 +13,8 @@ from api.pages.labels import WHAT_TO_DO
 from api.pages.navigation import GROUPS, navigation
 from api.permissions import PERMISSIONS, ROLES, allows
 from api.problems import TITLES
-from archive.house import Archive
 from core.database import Database
-from tests.web import Web, serving
+from tests.web import Web
 
 NAVIGATION = re.compile(r'<nav class="nav".*?</nav>', re.S)
 
@@ -26,12 +23,6 @@ NAVIGATION = re.compile(r'<nav class="nav".*?</nav>', re.S)
 def database(sqlite_database: Database) -> Database:
     """One kind is enough: the frame asks nothing of the database."""
     return sqlite_database
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 def test_the_navigation_offers_what_exists_and_may_be_opened() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,6 @@ from sqlalchemy import select, update
 
 from archive.catalogue import DISPOSED, DISPOSING, KEPT, Recording, StoredObject
 from core.clock import utc_now
-from core.database import Database
 from core.errors import Refused
 from core.ledger import LedgerRow, check
 from core.note import SigningKey
@@ -33,16 +31,9 @@ from retention.nightly import run_nightly
 from retention.recalling import recall_copies
 from tests.bags import verify
 from tests.integration.kept import SETTINGS as PLAIN
-from tests.integration.kept import House, open_house
+from tests.integration.kept import House
 
 KEY = SigningKey.generate("test.example/ledger")
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Exports and their receipts come back from the store alone: who took what, when, which bag, who signed."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from sqlalchemy import select
 from archive.catalogue import StoredObject
 from archive.heads import sign_head
 from core.clock import utc_now
-from core.database import Database
 from core.errors import Refused
 from core.settings import Settings
 from retention.handover.begin import record_export
@@ -24,18 +22,11 @@ from service.rebuild import NOT_REBUILT, rebuild
 from service.rebuild_state import State
 from tests.bags import verify
 from tests.integration.kept import SETTINGS as PLAIN
-from tests.integration.kept import House, open_house
+from tests.integration.kept import House
 from tests.integration.test_handover_copies import KEY, ask_for, dispose, exported, write
 from tests.integration.test_rebuild import snapshot, wipe
 
 TABLES = ("exports", "export_items", "export_receipts", "disposals")
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """Holds on real databases and a real store: every object, now and later, until the last case lets go."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from archive.catalogue import Recording, StoredObject
-from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
 from core.ledger import LedgerRow, check
@@ -20,18 +17,11 @@ from retention.execution import begin_deletion, execute, plan_deletion
 from retention.holds import HoldCase, HoldMember, ask_release, confirm_release, place, withdraw_release
 from retention.membership import Settled, settle_holds
 from retention.scope import Scope
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 from workorders.linking import link_by_person
 
 PERSON = "13800000000"  # the citizen of every recording of the house
 DAY = NOON.astimezone(SETTINGS.timezone).date()
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def hold(house: House, scope: Scope, name: str = "投诉调查") -> HoldCase:

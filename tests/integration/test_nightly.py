@@ -1,29 +1,18 @@
 """The nightly work on real databases and a real store."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import func, select
 
 from archive.catalogue import Call, Recording, StoredObject
-from core.database import Database
 from core.ids import new_id
 from core.ledger import LedgerRow, check
 from retention.nightly import run_nightly
 from retention.rule import eligible_at
-from tests.integration.kept import NOON, SETTINGS, House, open_house
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
+from tests.integration.kept import NOON, SETTINGS, House
 
 
 async def add_call(house: House, started_at: datetime, ended_at: datetime | None, order: str = "") -> Call:

@@ -1,7 +1,6 @@
 """What a night verifies and signs, and that every object has its turn."""
 
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,13 +28,6 @@ from tests.tampering import change_byte
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def _night(house: House, **options: Any) -> Any:

@@ -1,25 +1,22 @@
 """How many statements each main page needs: a known number, the same for a few rows as for fifty times as many."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-import pytest
 from sqlalchemy import insert, inspect, select
 
 from api.access.accounts import UserRow
 from api.saved_searches import SavedSearch
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.comments import Comment, add_comment
-from archive.house import Archive
 from archive.search_index import index_turns
 from core.database import Base
 from core.jobs import JobRow
 from core.ledger import Entry, append
 from reporting.reports import Report
 from tests.statements import statements_of
-from tests.web import ORDER, Web, serving
+from tests.web import ORDER, Web
 from workorders.orders import Finding, Link, LinkQuestion, WorkOrder
 
 TIMES = 50
@@ -46,12 +43,6 @@ COPIED: Sequence[type[Base]] = (
 )
 # No two rows have the same of these.
 OWN = {"number", "work_order", "name", "owner", "key", "sip_call_id", "oidc_name"}
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def _asked(web: Web) -> Mapping[str, list[str]]:

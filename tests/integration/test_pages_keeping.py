@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import FormData
 
-from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from archive.seal import seal_recording
 from core.settings import Settings
@@ -18,20 +16,9 @@ from retention.batches import list_batch
 from retention.execution import execute_confirmed
 from service import pipeline, worker
 from tests.bags import verify
-from tests.web import CITIZEN, ORDER, Web, new_recording, serving, tones
+from tests.web import CITIZEN, ORDER, Web, new_recording, tones
 
 DISPOSALS = "/keeping/disposals"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path)
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path, settings: Settings) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path, settings) as served:
-        yield served
 
 
 async def submit(web: Web, path: str, fields: Mapping[str, Any] | FormData, role: str = "auditor") -> tuple[int, str]:

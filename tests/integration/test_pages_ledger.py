@@ -1,24 +1,15 @@
 """审计日志 as a page: filters in the address, pages by cursor, readers who are read, and what a forged row does."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select, update
 
 from archive.heads import sign_head
-from archive.house import Archive
 from archive.ledger_key import ensure_ledger_key
 from core.ledger import LedgerRow
 from core.settings import Settings
 from retention.rule import keep_until
-from tests.web import Web, serving
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
+from tests.web import Web
 
 
 async def page(web: Web, query: str = "", role: str = "auditor") -> str:

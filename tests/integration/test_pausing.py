@@ -1,7 +1,6 @@
 """A person pauses the recording of a call in progress: request, ledger, recorder, answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from telephony.call import CallFacts, Pause
 from telephony.rtp.assemble import assemble
 from telephony.simulator import place_call
 from tests.recording import open_house, tone
-from tests.web import Web, serving
+from tests.web import Web
 
 REASON = "市民正在说出证件号码"
 
@@ -51,12 +50,6 @@ class Calls:
         ended = tuple(pause if pause.ended_at else replace(pause, ended_at=utc_now()) for pause in call.pauses)
         self.facts[recording_id] = replace(call, pauses=ended)
         return ended != call.pauses
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def _call(archive: Archive) -> UUID:

@@ -1,7 +1,6 @@
 """A rebuild from a store that is damaged, too old, or not meant for this database."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,21 +12,14 @@ from archive.catalogue import Recording, TurnRow
 from archive.heads import HEADS_PREFIX, LEAVES_PREFIX
 from archive.house import Archive
 from core import ledger
-from core.database import Base, Database
+from core.database import Base
 from core.errors import Refused
 from core.ledger import LedgerRow
 from core.note import SigningKey
 from service.rebuild import NOT_REBUILT, rebuild
 from service.verification import verify
-from tests.integration.kept import SETTINGS, House, open_house
+from tests.integration.kept import SETTINGS, House
 from tests.integration.test_rebuild import KEY, again, furnish, recording, seal, sign, snapshot, wipe
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def test_a_database_with_anything_in_it_is_left_alone(house: House, tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
 """Redacted copies over time: made once, back with a rebuild, locked with their recording and gone with it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
-import pytest
 from sqlalchemy import delete, func, select, text
 
 from archive.catalogue import Recording, StoredObject
@@ -16,23 +13,16 @@ from archive.seal import NewTurn, lengthen, seal_recording, seal_transcript
 from archive.search_index import TABLE, WORDS
 from archive.shares import Share, make_share
 from archive.verify import verify_recording
-from core.database import Base, Database
+from core.database import Base
 from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
 from service.rebuild import rebuild
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 from tests.web import new_recording, tones
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 UNTIL = NOON + timedelta(days=740)
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def _told(house: House) -> UUID:

@@ -1,10 +1,8 @@
 """What a review leaves: comments outlive the database, and everything goes with its recording."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -25,17 +23,10 @@ from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
 from service.rebuild import rebuild
-from tests.integration.kept import NOON, SETTINGS, House, open_house
+from tests.integration.kept import NOON, SETTINGS, House
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 LEFT = (Waveform, Draft, ListeningPlace, Comment, Share)
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    opened = await open_house(database, tmp_path)
-    yield opened
-    await opened.archive.store.close()
 
 
 async def _reviewed(house: House) -> UUID:

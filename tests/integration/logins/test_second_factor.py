@@ -2,13 +2,10 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pyotp
-import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select, text
@@ -19,25 +16,11 @@ from api.access.attempts import BY_NAME
 from api.access.second_factor import RecoveryCode, matching_step
 from api.app import build_app
 from api.context import CONTEXT
-from archive.house import Archive
-from archive.store import ObjectStore
-from core.database import Database
 from core.ledger import LedgerRow
-from tests.integration.test_api_login import NOW, Clock
-from tests.web import PASSWORD, Web, serving
+from tests.integration.logins.clock import NOW, Clock
+from tests.web import PASSWORD, Web
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def web(database: Database, store: ObjectStore, clock: Clock, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(Archive(database, store, clock), tmp_path) as served:
-        yield served
 
 
 def code_at(clock: Clock, secret: str = SECRET) -> str:

@@ -2,10 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -18,38 +15,15 @@ from api.access.attempts import BY_ADDRESS, BY_NAME, WINDOW, Attempt
 from api.access.passwords import PasswordChecks
 from api.access.sessions import Client, Lasts, SessionRow
 from api.access.signin import Locked, Login, Rules, log_in, log_out, user_of, verify
-from archive.house import Archive
-from archive.store import ObjectStore
 from core.database import Database
 from core.errors import Conflict, Refused
 from core.ledger import LedgerRow
-from tests.web import PASSWORD, Web, serving
+from tests.integration.logins.clock import NOW, Clock
+from tests.web import PASSWORD, Web
 
 Browser = TestClient[Request, Application]
-NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 RULES = Rules(Lasts(timedelta(hours=8), timedelta(minutes=30)))
 HERE = Client("192.0.2.7", "a browser")
-
-
-@dataclass
-class Clock:
-    """A clock that the test moves."""
-
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def web(database: Database, store: ObjectStore, clock: Clock, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(Archive(database, store, clock), tmp_path) as served:
-        yield served
 
 
 async def _enter(database: Database, name: str, password: str, now: datetime = NOW) -> Login | Locked | None:

@@ -1,8 +1,6 @@
 """Tokens of machines: some permissions, until a day, revocable; and what an attacker does with one."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,23 +8,9 @@ from sqlalchemy import select
 
 from api.access.accounts import set_active, set_role
 from api.access.tokens import NEVER, PREFIX, TokenRow
-from archive.house import Archive
-from archive.store import ObjectStore
-from core.database import Database
 from core.ledger import LedgerRow
-from tests.integration.test_api_login import Clock
-from tests.web import Web, serving
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def web(database: Database, store: ObjectStore, clock: Clock, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(Archive(database, store, clock), tmp_path) as served:
-        yield served
+from tests.integration.logins.clock import Clock
+from tests.web import Web
 
 
 async def _made(web: Web, *scopes: str, role: str = "agent", days: int = 30) -> dict[str, Any]:
