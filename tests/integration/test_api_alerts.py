@@ -1,20 +1,29 @@
 """Alerts and recorders, as the status page, /readyz and /metrics show them."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from api.pages import labels
 from archive.house import Archive
 from core import alerts
-from core.alerts import SPOOL_FULL, STORE_AWAY, clear_alert, raise_alert
+from core.alerts import QUARANTINED, SPOOL_FULL, STORE_AWAY, clear_alert, raise_alert
 from core.clock import utc_now
 from core.database import Database
 from core.heartbeats import Heartbeat
 from tests.ports import free_port
-from tests.web import Web, serving_empty
+from tests.web import Web, serving, serving_empty
 
 FULL, AWAY = (SPOOL_FULL, "recorder", "recorder-1"), (STORE_AWAY, "sealer", "recorder-1")
+
+
+@pytest.fixture
+async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
+    async with serving(archive, tmp_path) as served:
+        yield served
 
 
 async def _trouble(archive: Archive) -> None:
@@ -87,6 +96,23 @@ async def test_figures_of_alerts_and_spools(web: Web) -> None:
     (oldest,) = (line for line in text.splitlines() if line.startswith("huiyin_spool_oldest_seconds{"))
     assert float(oldest.split()[1]) >= 300
     assert "huiyin_database_up 1.0" in text
+
+
+async def test_a_watched_folder_shows_on_the_page_and_in_the_figures(web: Web) -> None:
+    now = utc_now()
+    figures = {"watching": True, "files_waiting": 31, "files_taken": 1284, "files_refused": 2, "in_quarantine": 7}
+    async with web.archive.database.write() as session:
+        session.add(Heartbeat(process="intake", host="files-1", pid=7, at=now, facts=figures))
+        standby = {**figures, "watching": False}
+        session.add(Heartbeat(process="intake", host="files-2", pid=7, at=now, facts=standby))
+        await raise_alert(session, (QUARANTINED, "intake", "files-1"), {"files": 7}, since=now, now=now)
+    html = await (await (await web.browser("supervisor")).get("/status")).text()
+    for shown in ("文件收取", "files-1", "1284", "候补", labels.ALERT_REMEDIES[QUARANTINED], 'href="/quarantine"'):
+        assert shown in html
+    assert 'href="/quarantine"' not in await (await (await web.browser("agent")).get("/status")).text()
+    text = await (await web.client().get("/metrics")).text()
+    for state, number in (("waiting", 31), ("taken", 1284), ("refused", 2), ("quarantined", 7)):
+        assert f'huiyin_watched_files{{host="files-1",state="{state}"}} {float(number)}' in text
 
 
 async def test_figures_without_the_database(archive: Archive, tmp_path: Path) -> None:
