@@ -407,6 +407,8 @@ def browser_word(agent: str) -> str:
 
 def actor_word(actor: str) -> str:
     """Who did it: the program's own acts are told from people's."""
+    if actor.startswith("share "):
+        return "分享链接的访客"
     return {"system": "系统", "rules": "系统"}.get(actor, actor)
 
 

@@ -175,7 +175,7 @@ async def test_a_check_can_fail(web: Web, browser: Browser) -> None:
         ("h1 { overflow: hidden; height: 1.3em; width: 2em; white-space: nowrap }", "cut"),
         (".top { position: fixed !important; height: 200px !important }", "covers the screen"),
         (".nav a { transition: color 1s }", "moves"),
-        ("main { width: 400px }", "wider than the screen"),
+        ("main { min-width: 500px }", "wider than the screen"),
     ):
         await page.goto("/orders")
         spoil = """rules => {
