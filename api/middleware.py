@@ -41,6 +41,8 @@ PERMISSION_OF = web.AppKey("PERMISSION_OF", dict[tuple[str, str], str])
 _ANSWERED = web.RequestKey("ANSWERED", float)
 ErrorPage = Callable[[web.Request, Problem], web.StreamResponse]
 
+# Which program answers, and not which version of what.
+SERVER = "huiyin"
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
@@ -58,6 +60,7 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
     """A handler that knows better has set its own header; everything private stays out of caches."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = SERVER
     if is_https(request):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers.setdefault("Cache-Control", "no-store")

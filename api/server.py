@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from api.middleware import SECURITY_HEADERS
+from api.middleware import SECURITY_HEADERS, SERVER
 from api.problems import Problem
 from core.errors import Unavailable
 from core.settings import Address, Settings
@@ -42,7 +42,7 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
         response = problem.response()
-        response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store"})
+        response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store", "Server": SERVER})
         response.force_close()
         return response
 
