@@ -1,11 +1,8 @@
 """Alerts and recorders, as the status page, /readyz and /metrics show them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from api.pages import labels
 from archive.house import Archive
@@ -15,15 +12,9 @@ from core.clock import utc_now
 from core.database import Database
 from core.heartbeats import Heartbeat
 from tests.ports import free_port
-from tests.web import Web, serving, serving_empty
+from tests.web import Web, serving_empty
 
 FULL, AWAY = (SPOOL_FULL, "recorder", "recorder-1"), (STORE_AWAY, "sealer", "recorder-1")
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
 
 
 async def _trouble(archive: Archive) -> None:
