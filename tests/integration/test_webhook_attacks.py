@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -134,6 +135,24 @@ async def test_an_unknown_name_and_a_closed_port_are_told_apart() -> None:
     post = poster(port, networks="127.0.0.0/8")
     assert (await send(replace(post, resolve=unknown), f"http://hook.example:{port}/")).outcome == "unknown host"
     assert (await send(post, f"http://{LOOPBACK}:{port}/")).outcome == "no connection"
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("120", timedelta(seconds=120)),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", timedelta(days=10_000)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", timedelta(0)),
+        ("soon", timedelta(0)),
+        ("-5", timedelta(0)),
+        ("9" * 40, timedelta(0)),
+    ],
+)
+async def test_how_long_an_answer_asks_us_to_wait(asked: str, waits: timedelta) -> None:
+    async with receiving(status(429, **{"Retry-After": asked})) as receiver:
+        tried = await send(poster(receiver.port, networks="127.0.0.0/8"), receiver.url())
+    assert tried.status == 429
+    assert tried.asked == waits or (asked.startswith("Fri") and tried.asked > waits)
 
 
 async def test_an_endless_answer_is_not_read_to_its_end() -> None:
