@@ -8,6 +8,7 @@ of every page again.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -67,9 +68,9 @@ def older(
 
 
 def read_number(text: str, of: str) -> int:
-    """The only part of a cursor, as a number from 0; a ``Problem`` 400 for anything else."""
+    """The only part of a cursor, as a number of 64 bits; a ``Problem`` 400 for anything else."""
     (part,) = read(text, of, 1)
-    if not (part.isascii() and part.isdigit() and len(part) <= 18):
+    if not re.fullmatch(r"-?[0-9]{1,19}", part) or not -(2**63) <= int(part) < 2**63:
         raise _no_cursor()
     return int(part)
 

@@ -41,7 +41,7 @@ async def orders_page(request: web.Request, asked: OrderQuery) -> OrderPage:
     units = family(here.in_force.dictionaries.get(UNITS, ()), asked.unit) if asked.unit else ()
     wanted = queries.OrderFilter(text=asked.q, status=asked.status, units=units, timezone=here.settings.timezone)
     async with here.database.read() as session:
-        begins = cursors.read_number(asked.cursor, LIST) if asked.cursor else 0
+        begins = max(0, cursors.read_number(asked.cursor, LIST)) if asked.cursor else 0
         rows = await queries.list_orders(session, wanted, limit=asked.limit, offset=begins)
         total = await queries.count_orders(session, wanted)
         recordings = await reading.recordings_by_order(session, signed_in(request), [row.number for row in rows])

@@ -110,7 +110,11 @@ def test_every_list_with_a_limit_takes_a_cursor_and_answers_next() -> None:
 def test_a_cursor_is_read_as_it_was_written() -> None:
     at, identifier = utc_now(), UUID(int=7)
     assert cursors.read_time(cursors.write_time("calls", at, identifier), "calls") == (at, identifier)
-    assert cursors.read_number(cursors.write("ledger", 12), "ledger") == 12
+    for number in (0, 12, -7, 2**63 - 1, -(2**63)):
+        assert cursors.read_number(cursors.write("ledger", number), "ledger") == number
+    for wrong in (2**63, "x", "1.5", "", "\u0661"):
+        with pytest.raises(Problem):
+            cursors.read_number(cursors.write("ledger", wrong), "ledger")
     assert cursors.read_id(cursors.write("held", identifier), "held") == identifier
 
 

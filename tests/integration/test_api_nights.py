@@ -17,7 +17,7 @@ async def test_a_night_with_a_fault_is_shown_with_what_was_expected(archive: Arc
     ensure_ledger_key(settings)
     async with serving(archive, tmp_path, settings) as web:
         headers = await web.bearer("auditor")
-        assert await (await web.client().get("/api/v1/nights", headers=headers)).json() == {"items": []}
+        assert await (await web.client().get("/api/v1/nights", headers=headers)).json() == {"items": [], "next": None}
         place = next((tmp_path / "store").rglob(f"{web.seeded.full}/audio.flac/@*/data"))
         before, after = change_byte(place)
         result = await run_night(archive, settings, now=utc_now())
