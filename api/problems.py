@@ -8,7 +8,7 @@ from errno import EDQUOT, ENOSPC
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused, Unavailable
+from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused, SettingsError, Unavailable
 from core.ids import new_id
 from workorders.reading import ExportRefused
 
@@ -39,6 +39,8 @@ FULL = (
     "磁盘已满，没有保存任何内容；请系统管理员腾出空间后重试 / "
     "the disk is full, nothing was kept: make room for HUIYIN_DATA_DIR, the store or the database, and try again"
 )
+# The message may name files of this host: it is for the log.
+SET_WRONG = "系统设置有误，请联系系统管理员 / a setting is wrong: the log says which"
 _STATUS: tuple[tuple[type[HuiyinError], int], ...] = (
     (ExportRefused, 422),
     (NotFound, 404),
@@ -99,6 +101,8 @@ def problem_of(error: Exception) -> Problem:
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return Problem(status, str(error))
+    if isinstance(error, SettingsError):
+        return Problem(503, SET_WRONG)
     if is_disk_full(error):
         return Problem(507, FULL)
     if isinstance(error, OSError | InterfaceError | OperationalError):

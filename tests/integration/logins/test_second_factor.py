@@ -17,6 +17,7 @@ from api.access.second_factor import RecoveryCode, matching_step
 from api.app import build_app
 from api.context import CONTEXT
 from core.ledger import LedgerRow
+from core.sealed_secrets import SecretBox
 from tests.integration.logins.clock import NOW, Clock
 from tests.web import PASSWORD, Web
 
@@ -180,5 +181,8 @@ async def test_without_the_key_nobody_passes_and_all_others_work_on(web: Web, cl
     assert refused.status == 503
     assert str(key) not in await refused.text(), "visitors need not know where it lies"
     assert (await web.get("/api/v1/recordings", "supervisor")).status == 200
+    SecretBox.ensure(key)
+    other = await _login(web, code=code_at(clock))
+    assert (other.status, str(key) in await other.text()) == (503, False), "another key is no better"
     key.write_bytes(there)
     assert (await _login(web, code=code_at(clock))).status == 200, "without a new start"
