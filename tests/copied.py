@@ -1,6 +1,6 @@
 """A house that is filled once in a process and copied from then on: the same rows and files in a tenth of the time.
 
-Only a house that nothing was put into yet is filled by copying, and only one that goes by the common clock.
+Only a house that nothing was put into yet is filled by copying, and only one whose clock shows the present.
 """
 
 import shutil
@@ -10,6 +10,7 @@ from atexit import register
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.database import Database
 
 T = TypeVar("T")
 Counts = Mapping[str, int]
+A_WHILE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Copies(Generic[T]):
 
     async def fill(self, archive: Archive, directory: Path) -> T:
         """As the function would: ``directory`` gets the files that it leaves there."""
-        store = archive.store
-        if not isinstance(store, LocalStore) or archive.clock is not utc_now or directory not in store.root.parents:
+        store, today = archive.store, abs(archive.clock() - utc_now()) < A_WHILE
+        if not isinstance(store, LocalStore) or not today or directory not in store.root.parents:
             return await self._fill(archive, directory)
         rows = (_SqliteRows if archive.database.is_sqlite else _PostgresRows)(archive.database)
         empty, beside = await rows.counts(), {path.name for path in directory.iterdir()}
@@ -55,9 +57,9 @@ class Copies(Generic[T]):
         if original is None or original.empty != empty:
             answer = await self._fill(archive, directory)
             if original is None:
-                files = _kept_directory() / str(kind)
-                _copy_tree(directory, files, {each for each in beside if each != store.root.name})
-                self._originals[kind] = Original(empty, await rows.take(), files, answer)
+                kept = Path(tempfile.mkdtemp(dir=_kept_directory()))
+                _copy_tree(directory, kept / "files", {each for each in beside if each != store.root.name})
+                self._originals[kind] = Original(empty, await rows.take(kept / "rows"), kept / "files", answer)
             return answer
         _copy_tree(original.files, directory, set())
         await rows.put(original.rows)
@@ -89,8 +91,7 @@ class _SqliteRows:
                 for (name,) in names
             }
 
-    async def take(self) -> Path:
-        kept = _kept_directory() / "rows.db"
+    async def take(self, kept: Path) -> Path:
         self._copy(Path(self._path), kept)
         return kept
 
@@ -119,7 +120,7 @@ class _PostgresRows:
         finally:
             await connection.close()
 
-    async def take(self) -> tuple[Mapping[str, tuple[list[str], bytes]], Mapping[str, int]]:
+    async def take(self, _kept: Path) -> tuple[Mapping[str, tuple[list[str], bytes]], Mapping[str, int]]:
         connection = await asyncpg.connect(**self._where)
         try:
             rows: dict[str, tuple[list[str], bytes]] = {}

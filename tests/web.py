@@ -259,7 +259,15 @@ HOUSES = Copies(fill_house)
 @asynccontextmanager
 async def serving(archive: Archive, directory: Path, settings: Settings | None = None) -> AsyncIterator[Web]:
     """Seed the archive, add a user of each role (name = role) and serve."""
-    seeded = await HOUSES.fill(archive, directory)
+    async with opened(archive, directory, await HOUSES.fill(archive, directory), settings) as web:
+        yield web
+
+
+@asynccontextmanager
+async def opened(
+    archive: Archive, directory: Path, seeded: Seeded, settings: Settings | None = None
+) -> AsyncIterator[Web]:
+    """Serve a house that was seeded before."""
     settings = settings or Settings(data_dir=directory)
     SecretBox.ensure(settings.secret_key)
     app = build_app(archive, settings)

@@ -21,9 +21,10 @@ from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
 from tests.browser.furnishing import furnish
+from tests.copied import Copies
 from tests.tables import create_all
 from tests.told import WEBHOOK
-from tests.web import ORDER, Web, serving
+from tests.web import ORDER, Seeded, Web, opened, serving
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = (
@@ -131,6 +132,14 @@ def _name(pattern: str, number: int) -> str:
     return f"{plain}-{number}" if number else plain
 
 
+async def _fill(archive: Archive, directory: Path) -> tuple[Seeded, Sequence[str]]:
+    async with serving(archive, directory) as web:
+        return web.seeded, await furnish(web, directory)
+
+
+_HOUSES = Copies(_fill)
+
+
 @asynccontextmanager
 async def furnished(directory: Path) -> AsyncIterator[House]:
     """The seeded and furnished house on SQLite and a local store, served."""
@@ -140,9 +149,11 @@ async def furnished(directory: Path) -> AsyncIterator[House]:
         await connection.commit()
     store = connect_store(f"file://{directory / 'store'}", clock=utc_now)
     await store.prepare()
+    archive = Archive(database, store, utc_now)
     try:
-        async with serving(Archive(database, store, utc_now), directory) as web:
-            yield House(web, *await furnish(web, directory))
+        seeded, furniture = await _HOUSES.fill(archive, directory)
+        async with opened(archive, directory, seeded) as web:
+            yield House(web, *furniture)
     finally:
         await store.close()
         await database.close()

@@ -1,32 +1,17 @@
 """Accounts, first logins, second factors and revealing, by mouse and by keyboard alone."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pyotp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from api.access.accounts import create_user
-from archive.house import Archive
-from tests.browser.driving import PATIENCE, chromium, listen, visitor
-from tests.web import CITIZEN, PASSWORD, Web, serving
+from tests.browser.driving import PATIENCE, listen, visitor
+from tests.web import CITIZEN, PASSWORD, Web
 
 pytestmark = pytest.mark.timeout(300)
 OWN = "a phrase of my own"
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def _page(browser: Browser, web: Web, role: str) -> Page:

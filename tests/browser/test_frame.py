@@ -1,38 +1,14 @@
 """The frame by keyboard alone, on a desk and on a telephone; colours and language by a press; forms sent once."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from archive.house import Archive
-from core.database import Database
-from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
-from tests.web import Web, serving
+from tests.browser.driving import PATIENCE, listen, visitor
+from tests.web import Web
 
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=PATIENCE)
 FOCUSED = "() => document.activeElement.getAttribute('href') ?? document.activeElement.id"
-
-
-@pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    """One kind is enough: nothing here asks the database."""
-    return sqlite_database
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    require_chromium()
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 async def _open(browser: Browser, web: Web, path: str, *, width: int) -> Page:

@@ -1,6 +1,5 @@
 """保全, 处置, 移交 and 审计日志 in a real browser: two people at two windows, by mouse and by keyboard."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -8,24 +7,11 @@ import pytest
 from playwright.async_api import Browser, Dialog, Page, expect
 
 from core.settings import Settings
-from tests.browser.driving import PATIENCE, House, chromium, furnished, listen, require_chromium, visitor
+from tests.browser.driving import PATIENCE, House, listen, visitor
 from tests.browser.furnishing import write_bags
 from tests.web import ORDER
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with furnished(tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    require_chromium()
-    async with chromium() as started:
-        yield started
 
 
 async def opened(browser: Browser, house: House, role: str, path: str) -> tuple[Page, list[str]]:

@@ -14,7 +14,7 @@ from archive.live_calls import Live, show
 from core.clock import utc_now
 from core.ids import new_id
 from core.jobs import enqueue
-from tests.browser.driving import PATIENCE, House, chromium, furnished, listen, require_chromium, visitor
+from tests.browser.driving import PATIENCE, House, furnished, listen, require_chromium, visitor
 
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=PATIENCE)
@@ -26,12 +26,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with furnished(tmp_path) as served:
         served.web.app[STREAMS].pace = Pace(look=0.05)
         yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 async def _open(browser: Browser, house: House, role: str, path: str) -> Page:

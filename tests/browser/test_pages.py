@@ -1,45 +1,29 @@
 """What only a real browser shows: the sound plays, the dialogue follows it, no page is too wide."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from sqlalchemy import func, select
 
-from archive.house import Archive
 from core.ledger import LedgerRow
-from tests.browser.driving import ARGUMENTS, CHROMIUM, PATIENCE, require_chromium
-from tests.web import PASSWORD, Web, serving
+from tests.browser.driving import PATIENCE, listen, visitor
+from tests.web import PASSWORD, Web
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def page(web: Web) -> AsyncIterator[Page]:
+async def page(web: Web, browser: Browser) -> AsyncIterator[Page]:
     """A page of a real Chromium, logged in through the form; every error on its console fails the test."""
-    require_chromium()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        context = await browser.new_context(base_url=str(web.server.make_url("/")), locale="zh-CN")
-        opened = await context.new_page()
-        opened.set_default_timeout(PATIENCE)
-        errors: list[str] = []
-        opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        await opened.goto("/recordings")
-        await opened.get_by_label("用户名").fill("agent")
-        await opened.get_by_label("密码").fill(PASSWORD)
-        await opened.get_by_role("button", name="登录").click()
-        await opened.wait_for_url("**/recordings")
-        yield opened
-        await browser.close()
+    opened = await (await visitor(browser, web, "")).new_page()
+    errors = listen(opened)
+    await opened.goto("/recordings")
+    await opened.get_by_label("用户名").fill("agent")
+    await opened.get_by_label("密码").fill(PASSWORD)
+    await opened.get_by_role("button", name="登录").click()
+    await opened.wait_for_url("**/recordings")
+    yield opened
     assert errors == []
 
 

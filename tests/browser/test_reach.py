@@ -1,16 +1,11 @@
 """What a checker of rules cannot see (WCAG 2.2 AA), on every page: enlarged four times, wider letters, small targets,
 hidden focus, the system's own colours, motion, paper, pasted passwords, and errors that are told at their fields."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from archive.house import Archive
-from core.database import Database
-from tests.browser.driving import PATIENCE, House, chromium, furnished, require_chromium, sights, visitor
-from tests.web import PASSWORD, Web, serving
+from tests.browser.driving import PATIENCE, House, sights, visitor
+from tests.web import PASSWORD, Web
 
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=PATIENCE)
@@ -94,31 +89,6 @@ MOVING = """() => [...document.querySelectorAll("body *")].filter(element => {
 TOLD = 160
 TINY = """.filters label { display: none } .filters, .filters > div { display: flex; flex: none !important; gap: 2px }
     .filters input { width: 12px !important; height: 12px !important; min-height: 0; padding: 0 }"""
-
-
-@pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    """One kind is enough: nothing here asks the database."""
-    return sqlite_database
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with furnished(tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    require_chromium()
-    async with chromium() as started:
-        yield started
 
 
 async def _sized(page: Page, size: tuple[int, int]) -> None:

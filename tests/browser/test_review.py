@@ -1,7 +1,6 @@
 """Reviewing a recording in a real browser, by mouse and by keyboard alone."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,32 +12,17 @@ from sqlalchemy import select
 
 from archive.corrections import text_versions
 from archive.drafts import place_of
-from archive.house import Archive
 from archive.seal import seal_recording
 from core.ledger import LedgerRow
-from tests.browser.driving import chromium, require_chromium
 from tests.browser.reviewing import REASON, Visitors, heard, now, open_review, path
 from tests.browser.test_walk import AXE, RUN, STANDARDS
-from tests.web import DIALOGUE, STARTED, Web, new_recording, serving
+from tests.web import DIALOGUE, STARTED, Web, new_recording
 
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser(web: Web) -> AsyncIterator[Visitors]:
-    require_chromium()
-    async with chromium() as launched:
-        yield Visitors(web, launched)
-
-
-async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         drawn = await page.evaluate(
@@ -53,8 +37,8 @@ async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, browser: Visit
         await page.get_by_role("button", name="暂停").click()
 
 
-async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await page.locator("#turn-3 .w").click()
         await heard(page, DIALOGUE[3][1] / 1000)
@@ -68,8 +52,8 @@ async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, browser: Vis
         await expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true")
 
 
-async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         box = await page.locator("#wave").bounding_box()
@@ -96,8 +80,8 @@ async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, browser
         assert any("提交复核会" in leaf for leaf in leaves)
 
 
-async def test_listening_goes_on_where_it_stopped(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_listening_goes_on_where_it_stopped(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web, "?t=5")
         await page.get_by_role("button", name="播放", exact=True).click()
         await heard(page, 5.5)
@@ -112,7 +96,7 @@ async def test_listening_goes_on_where_it_stopped(web: Web, browser: Visitors) -
         await page.wait_for_function("() => document.getElementById('audio').currentTime < 5")
 
 
-async def test_silence_is_skipped_when_asked(web: Web, browser: Visitors, tmp_path: Path) -> None:
+async def test_silence_is_skipped_when_asked(web: Web, visitors: Visitors, tmp_path: Path) -> None:
     """Two seconds of tone, twenty of silence, two of tone; nobody waits for them here either."""
     sound = np.zeros((24 * 8000, 2), np.int16)
     tone = (8000 * np.sin(np.arange(16000) / 4)).astype(np.int16)
@@ -120,7 +104,7 @@ async def test_silence_is_skipped_when_asked(web: Web, browser: Visitors, tmp_pa
     soundfile.write(tmp_path / "quiet.flac", sound, 8000, subtype="PCM_16", format="FLAC")
     quiet = new_recording(STARTED + timedelta(hours=1), duration_ms=24_000)
     await seal_recording(web.archive, quiet, tmp_path / "quiet.flac", retain_until=STARTED + timedelta(days=740))
-    async with browser.page() as page:
+    async with visitors.page() as page:
         await page.goto(f"/recordings/{quiet.id}?t=1")
         await expect(page.locator("#wave.drawn")).to_be_visible()
         await page.get_by_role("button", name="跳过静音").click()
@@ -135,8 +119,8 @@ async def test_silence_is_skipped_when_asked(web: Web, browser: Visitors, tmp_pa
     assert not [place for place in places if 3.5 < place < 21]
 
 
-async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web, "?t=9")
         await page.get_by_label("备注内容").fill("市民语气平和")
         await expect(page.get_by_label("时间")).to_have_value("0:09")
@@ -146,15 +130,15 @@ async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, brows
         assert await now(page) < 12
 
 
-async def test_the_check_is_told_in_words(web: Web, browser: Visitors) -> None:
-    async with browser.page("auditor") as page:
+async def test_the_check_is_told_in_words(web: Web, visitors: Visitors) -> None:
+    async with visitors.page("auditor") as page:
         await page.goto(path(web))
         await page.get_by_role("button", name="立即核对是否被改动").click()
         await expect(page.locator("#checked")).to_contain_text("与封存时完全一致")
 
 
-async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Visitors) -> None:
-    async with browser.page("auditor") as page:
+async def test_an_auditor_says_why_before_the_first_byte(web: Web, visitors: Visitors) -> None:
+    async with visitors.page("auditor") as page:
         await page.goto(path(web))
         await expect(page.locator("#audio")).to_have_count(0)
         await page.locator("#purpose").fill("季度抽查第三组")
@@ -167,9 +151,9 @@ async def test_an_auditor_says_why_before_the_first_byte(web: Web, browser: Visi
     assert [(leaf["actor"], leaf["facts"]["purpose"]) for leaf in told] == [("auditor", "季度抽查第三组")]
 
 
-async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Visitors) -> None:
+async def test_a_whole_review_by_keyboard_alone(web: Web, visitors: Visitors) -> None:
     """Listen, step through words and doubts, correct, save, comment: no mouse."""
-    async with browser.page() as page:
+    async with visitors.page() as page:
         await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         press = page.keyboard.press
@@ -217,8 +201,8 @@ async def test_a_whole_review_by_keyboard_alone(web: Web, browser: Visitors) -> 
     assert (await text_versions(web.archive, web.seeded.full))[-1].turns[5].text == "建议早点派人来。"
 
 
-async def test_single_keys_can_be_switched_off(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_single_keys_can_be_switched_off(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await page.keyboard.press("?")
         box = page.get_by_role("checkbox", name="使用单键快捷键")
@@ -235,9 +219,9 @@ async def test_single_keys_can_be_switched_off(web: Web, browser: Visitors) -> N
         await expect(box).not_to_be_checked()
 
 
-async def test_without_script_it_is_still_a_page(web: Web, browser: Visitors) -> None:
+async def test_without_script_it_is_still_a_page(web: Web, visitors: Visitors) -> None:
     base = str(web.server.make_url("/"))
-    context = await browser.launched.new_context(base_url=base, locale="zh-CN", java_script_enabled=False)
+    context = await visitors.launched.new_context(base_url=base, locale="zh-CN", java_script_enabled=False)
     token = (await web.bearer("agent"))["Authorization"].removeprefix("Bearer ")
     await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])
     page = await context.new_page()
@@ -252,9 +236,9 @@ async def test_without_script_it_is_still_a_page(web: Web, browser: Visitors) ->
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_every_state_of_the_page_is_accessible(web: Web, browser: Visitors, theme: str) -> None:
+async def test_every_state_of_the_page_is_accessible(web: Web, visitors: Visitors, theme: str) -> None:
     # The inline style is axe's own, where it looks into the waveform.
-    async with browser.page(theme=theme, allowed=("409", "Applying inline style")) as page:
+    async with visitors.page(theme=theme, allowed=("409", "Applying inline style")) as page:
         await open_review(page, web)
         await expect(page.locator("#wave.drawn")).to_be_visible()
         await page.locator("#main").focus()

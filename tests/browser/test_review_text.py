@@ -1,34 +1,16 @@
 """Correcting a recording's text in a real browser: nothing that was written is lost."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from playwright.async_api import expect
 
 from archive.corrections import text_versions
 from archive.drafts import Draft
-from archive.house import Archive
-from tests.browser.driving import chromium, require_chromium
 from tests.browser.reviewing import REASON, Visitors, open_review, path
-from tests.web import DIALOGUE, Web, serving
+from tests.web import DIALOGUE, Web
 
 WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
 RECORDS = "() => JSON.stringify({...localStorage})"
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-async def web(archive: Archive, tmp_path: Path) -> AsyncIterator[Web]:
-    async with serving(archive, tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser(web: Web) -> AsyncIterator[Visitors]:
-    require_chromium()
-    async with chromium() as launched:
-        yield Visitors(web, launched)
 
 
 async def _draft(web: Web) -> dict[str, str]:
@@ -37,8 +19,8 @@ async def _draft(web: Web) -> dict[str, str]:
         return row.texts if row else {}
 
 
-async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await page.get_by_role("button", name="更正文字").click()
         await page.get_by_label("第 6 句的文字").fill("建议以后坏了早点派人来看看。")
@@ -62,8 +44,8 @@ async def test_a_correction_becomes_a_version_that_shows_what_changed(web: Web, 
     assert found[1].replaces == found[0].sha256
 
 
-async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
+async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, visitors: Visitors) -> None:
+    async with visitors.page(allowed=(WHILE_OFFLINE,)) as page:
         await open_review(page, web)
         await page.get_by_role("button", name="更正文字").click()
         await page.get_by_label("第 2 句的文字").fill("联网时写的")
@@ -87,8 +69,8 @@ async def test_a_lost_connection_and_a_crash_lose_nothing(web: Web, browser: Vis
         assert await again.evaluate("() => localStorage.length") == 0
 
 
-async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=(WHILE_OFFLINE,)) as page:
+async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, visitors: Visitors) -> None:
+    async with visitors.page(allowed=(WHILE_OFFLINE,)) as page:
         await open_review(page, web)
         await page.get_by_role("button", name="更正文字").click()
         await page.context.set_offline(True)
@@ -99,8 +81,8 @@ async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, brows
         assert await _draft(web) == {"3": "断网时写的"}
 
 
-async def test_who_saves_second_sees_both_texts(web: Web, browser: Visitors) -> None:
-    async with browser.page(allowed=("409",)) as page:
+async def test_who_saves_second_sees_both_texts(web: Web, visitors: Visitors) -> None:
+    async with visitors.page(allowed=("409",)) as page:
         await open_review(page, web)
         await page.get_by_role("button", name="更正文字").click()
         await page.get_by_label("第 2 句的文字").fill("我的第二句")
@@ -127,8 +109,8 @@ async def test_who_saves_second_sees_both_texts(web: Web, browser: Visitors) -> 
     assert [newest.turns[place].text for place in (1, 3, 5)] == ["主管的第二句", "我的第四句", "主管的第六句"]
 
 
-async def test_everything_is_replaced_at_once_and_taken_back(web: Web, browser: Visitors) -> None:
-    async with browser.page() as page:
+async def test_everything_is_replaced_at_once_and_taken_back(web: Web, visitors: Visitors) -> None:
+    async with visitors.page() as page:
         await open_review(page, web)
         await page.get_by_role("button", name="更正文字").click()
         await page.get_by_text("全部替换").click()

@@ -1,6 +1,5 @@
 """检索 in a real browser: by mouse, by keyboard alone, and without script."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,35 +7,21 @@ import pytest
 from openpyxl import load_workbook
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import chromium, furnished, listen, require_chromium, visitor
-from tests.web import CITIZEN, Web
+from tests.browser.driving import House, listen, visitor
+from tests.web import CITIZEN
 
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
-async def web(tmp_path: Path) -> AsyncIterator[Web]:
-    require_chromium()
-    async with furnished(tmp_path) as served:
-        yield served.web
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    require_chromium()
-    async with chromium() as started:
-        yield started
-
-
-async def opened(browser: Browser, web: Web, role: str = "auditor") -> tuple[Page, list[str]]:
-    page = await (await visitor(browser, web, role)).new_page()
+async def opened(browser: Browser, house: House, role: str = "auditor") -> tuple[Page, list[str]]:
+    page = await (await visitor(browser, house.web, role)).new_page()
     errors = listen(page)
     await page.goto("/search")
     return page, errors
 
 
-async def test_words_are_found_and_lead_to_their_second(web: Web, browser: Browser) -> None:
-    page, errors = await opened(browser, web)
+async def test_words_are_found_and_lead_to_their_second(house: House, browser: Browser) -> None:
+    page, errors = await opened(browser, house)
     await page.evaluate("document.body.dataset.stays = 'yes'")
     await page.get_by_label("检索说过的话").fill("路灯 满意")
     await page.get_by_role("button", name="检索", exact=True).click()
@@ -55,12 +40,12 @@ async def test_words_are_found_and_lead_to_their_second(web: Web, browser: Brows
     await page.go_back()
     await expect(page.locator("#found mark").first).to_have_text("路灯")
     await page.locator("a.sentence", has_text="第二天就修好了").click()
-    await page.wait_for_url(f"**/recordings/{web.seeded.full}?t=3.5#turn-1")
+    await page.wait_for_url(f"**/recordings/{house.web.seeded.full}?t=3.5#turn-1")
     assert errors == []
 
 
-async def test_everything_goes_by_keyboard(web: Web, browser: Browser) -> None:
-    page, errors = await opened(browser, web)
+async def test_everything_goes_by_keyboard(house: House, browser: Browser) -> None:
+    page, errors = await opened(browser, house)
     for _ in range(40):
         await page.keyboard.press("Tab")
         if await page.evaluate("document.activeElement.id") == "q":
@@ -77,8 +62,8 @@ async def test_everything_goes_by_keyboard(web: Web, browser: Browser) -> None:
     assert errors == []
 
 
-async def test_the_address_alone_brings_everything_back(web: Web, browser: Browser) -> None:
-    page, errors = await opened(browser, web)
+async def test_the_address_alone_brings_everything_back(house: House, browser: Browser) -> None:
+    page, errors = await opened(browser, house)
     await page.goto("/search?q=路灯&solved=yes&from=2026-11-01")
     await expect(page.get_by_label("检索说过的话")).to_have_value("路灯")
     await page.get_by_text("筛选条件").click()
@@ -87,8 +72,8 @@ async def test_the_address_alone_brings_everything_back(web: Web, browser: Brows
     assert errors == []
 
 
-async def test_results_are_saved_exported_and_held(web: Web, browser: Browser, tmp_path: Path) -> None:
-    page, errors = await opened(browser, web)
+async def test_results_are_saved_exported_and_held(house: House, browser: Browser, tmp_path: Path) -> None:
+    page, errors = await opened(browser, house)
     await page.get_by_label("检索说过的话").fill("路灯")
     await page.keyboard.press("Enter")
     await expect(page.locator("#found mark").first).to_be_visible()
@@ -101,7 +86,7 @@ async def test_results_are_saved_exported_and_held(web: Web, browser: Browser, t
         await page.get_by_role("button", name="导出 XLSX").click()
     sheet = tmp_path / "found.xlsx"
     await (await download.value).save_as(sheet)
-    assert [row[-1] for row in load_workbook(sheet).active.values][1:] == [str(web.seeded.full)]  # type: ignore[union-attr]
+    assert [row[-1] for row in load_workbook(sheet).active.values][1:] == [str(house.web.seeded.full)]  # type: ignore[union-attr]
     await page.get_by_role("heading", name="保全全部结果").click()
     await page.get_by_label("案件名称").fill("路灯专案")
     await page.get_by_label("理由").fill("投诉复核")
@@ -112,8 +97,8 @@ async def test_results_are_saved_exported_and_held(web: Web, browser: Browser, t
     assert errors == []
 
 
-async def test_a_number_stays_out_of_the_address(web: Web, browser: Browser) -> None:
-    page, errors = await opened(browser, web, "agent")
+async def test_a_number_stays_out_of_the_address(house: House, browser: Browser) -> None:
+    page, errors = await opened(browser, house, "agent")
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     await page.get_by_label("市民电话或专员工号（完整号码）").fill(CITIZEN)
@@ -125,9 +110,9 @@ async def test_a_number_stays_out_of_the_address(web: Web, browser: Browser) -> 
     assert errors == []
 
 
-async def test_it_works_without_script(web: Web, browser: Browser) -> None:
-    headers = await web.bearer("agent")
-    base = str(web.server.make_url("/"))
+async def test_it_works_without_script(house: House, browser: Browser) -> None:
+    headers = await house.web.bearer("agent")
+    base = str(house.web.server.make_url("/"))
     context = await browser.new_context(base_url=base, java_script_enabled=False)
     token = headers["Authorization"].removeprefix("Bearer ")
     await context.add_cookies([{"name": "huiyin_session", "value": token, "url": base}])

@@ -3,7 +3,6 @@
 The list comes from the application's own routes, so a new page is walked to the day it is added.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,8 @@ from playwright.async_api import Browser, Page
 from tests.browser.driving import (
     House,
     Sight,
-    chromium,
-    furnished,
     listen,
     page_routes,
-    require_chromium,
     sights,
     visitor,
 )
@@ -32,19 +28,6 @@ WIDER = "width => Math.max(document.documentElement.scrollWidth, document.body.s
 PHONES = (360, 390)
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    require_chromium()
-    async with furnished(tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 async def _violations(page: Page) -> list[str]:

@@ -1,30 +1,13 @@
 """我的工作 in a real browser: one key to the next thing, by keyboard alone, by mouse, and with single keys off."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import chromium, furnished, listen, require_chromium, visitor
-from tests.web import ORDER, Web
+from tests.browser.driving import House, listen, visitor
+from tests.web import ORDER
 
 pytestmark = pytest.mark.timeout(300)
 FOCUSED = "() => [...document.querySelectorAll('a[data-work]')].indexOf(document.activeElement)"
-
-
-@pytest.fixture
-async def web(tmp_path: Path) -> AsyncIterator[Web]:
-    require_chromium()
-    async with furnished(tmp_path) as served:
-        yield served.web
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    require_chromium()
-    async with chromium() as started:
-        yield started
 
 
 async def _press(page: Page, keys: str) -> list[int]:
@@ -36,8 +19,8 @@ async def _press(page: Page, keys: str) -> list[int]:
     return places
 
 
-async def test_one_key_leads_to_the_next(web: Web, browser: Browser) -> None:
-    page = await (await visitor(browser, web, "agent")).new_page()
+async def test_one_key_leads_to_the_next(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
     errors = listen(page)
     await page.goto("/")
     await page.wait_for_url("**/work")
@@ -53,8 +36,8 @@ async def test_one_key_leads_to_the_next(web: Web, browser: Browser) -> None:
     assert errors == []
 
 
-async def test_single_keys_stay_off(web: Web, browser: Browser) -> None:
-    page = await (await visitor(browser, web, "agent")).new_page()
+async def test_single_keys_stay_off(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
     await page.goto("/work")
     async with page.expect_response("**/api/v1/me/review") as kept:
         await page.get_by_label("使用单键快捷键").uncheck()
@@ -67,8 +50,8 @@ async def test_single_keys_stay_off(web: Web, browser: Browser) -> None:
     assert await _press(page, "n") == [0]
 
 
-async def test_tiles_narrow_the_list_by_mouse(web: Web, browser: Browser) -> None:
-    page = await (await visitor(browser, web, "agent")).new_page()
+async def test_tiles_narrow_the_list_by_mouse(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
     await page.goto("/work")
     everything = await page.locator("a[data-work]").count()
     await page.get_by_role("link", name="已逾期").click()
@@ -81,11 +64,11 @@ async def test_tiles_narrow_the_list_by_mouse(web: Web, browser: Browser) -> Non
     await expect(page.get_by_role("heading", name="经过")).to_be_visible()
 
 
-async def test_an_orders_text_opens_the_recording_at_its_second(web: Web, browser: Browser) -> None:
-    page = await (await visitor(browser, web, "agent")).new_page()
+async def test_an_orders_text_opens_the_recording_at_its_second(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
     errors = listen(page)
     await page.goto(f"/orders/{ORDER}")
     await page.get_by_text("文字", exact=True).click()
     await page.locator("details a.sentence", has_text="请问您对办理结果满意吗").click()
-    await page.wait_for_url(f"**/recordings/{web.seeded.full}?t=5.9#turn-2")
+    await page.wait_for_url(f"**/recordings/{house.web.seeded.full}?t=5.9#turn-2")
     assert errors == []
