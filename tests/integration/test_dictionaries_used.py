@@ -19,6 +19,7 @@ from reporting.reports import Report
 from service import pipeline
 from service.hotwords import hot_words
 from tests.integration.kept import NOON, SETTINGS, House, open_house
+from transcription.engine import Transcriber
 from workorders.orders import RISK, Finding
 from workorders.risks import OWN
 
