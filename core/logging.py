@@ -77,5 +77,7 @@ def set_up(process: str, form: str = "json") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    # A library's warning may repeat what somebody sent: it becomes one line like every other, with numbers masked.
+    logging.captureWarnings(True)
     for chatty in ("sqlalchemy.engine", "apscheduler", "urllib3", "faster_whisper", "aiohttp.access", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ from api.endpoint import JSON
 from core.clock import utc_now
 from core.database import Database
 from tests.integration.attacks_web.conftest import Real
-from tests.integration.test_api_login import login_form_token
+from tests.integration.logins.test_login import login_form_token
 from tests.web import PASSWORD, Web
 
 HIGHER = {"role": "security", "team": "二组", "active": True, "scopes": ["accounts.manage"], "must_change": False}
