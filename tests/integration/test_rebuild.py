@@ -25,10 +25,12 @@ from archive.store import ObjectStore
 from core import ledger
 from core.clock import utc_now
 from core.database import Base, Database
+from core.dictionaries import PAUSES, UNITS, NewWord, add_word, end_word, words
 from core.ids import new_id
 from core.jobs import JobRow
 from core.ledger import Entry
 from core.note import SigningKey
+from core.operating import Change, change_setting
 from reporting.daily import issue_daily
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
@@ -192,6 +194,13 @@ async def furnish(archive: Archive, directory: Path) -> dict[str, UUID]:
         await set_years(
             session, SETTINGS, 3, effective_from=today + timedelta(days=900), by="zhao", now=archive.clock()
         )
+        for value in ("50", "5"):
+            change = Change("callback_days", value, today, "cai", "合同约定")
+            await change_setting(session, SETTINGS, change, now=archive.clock())
+        unit = NewWord("示例区城管委", "", ("城管局",), 0, today)
+        await add_word(session, UNITS, unit, by="cai", now=archive.clock(), today=today)
+        first = (await words(session, PAUSES))[0]
+        await end_word(session, PAUSES, first.id, today, by="cai", now=archive.clock(), today=today)
     await bring_orders(archive, directory, "G-1", "G-2")
     corrected = await seal(archive, directory, work_order="G-1")
     await transcribe(archive, corrected)
@@ -361,7 +370,7 @@ async def test_both_stores_bring_recordings_back(
     await wipe(sqlite_database)
     assert (await again(archive)).losses == []
     after = await snapshot(sqlite_database)
-    same = ("recordings", "turns", "work_orders", "ledger", "effective_values")
+    same = ("recordings", "turns", "work_orders", "ledger", "effective_values", "dictionary_entries")
     kept, found = without_last_signing(before, size), without_last_signing(after, size)
     assert_same({name: kept[name] for name in same}, found)
     assert await verify(archive, [KEY.verifier], on_progress=lambda _line: None, settle=0.0) == []
