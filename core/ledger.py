@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, LargeBinary, String, Text, insert, select
+from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,6 +27,8 @@ class LedgerRow(Base):
     """One leaf: who did what to which thing, when, and the tree head after it."""
 
     __tablename__ = "ledger"
+    # What somebody did, the newest first.
+    __table_args__ = (Index("ix_ledger_actor", "actor", "seq"),)
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
