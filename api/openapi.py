@@ -1,9 +1,10 @@
 """The OpenAPI 3.1 document, generated from the endpoints and their models."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -12,6 +13,10 @@ from api.models import ProblemDocument
 from api.permissions import PERMISSIONS, PUBLIC
 from api.problems import MEDIA_TYPE
 from api.retried import HEADER, PATTERN
+from api.webhooks.describing import described as webhooks
+
+# The document as text, written when it is first asked for.
+DESCRIBED: web.AppKey[Callable[[], str]] = web.AppKey("DESCRIBED")
 
 _REFERENCE = "#/components/schemas/{model}"
 _ANY_TEXT = re.compile(r"\{(\w+):[^}]*\}")
@@ -29,6 +34,7 @@ _KEY = {
         "while the first is under way. Answers of 5xx, 401, 408, 429 and of more than 1 MiB are not kept."
     ),
 }
+
 
 def plain_path(path: str) -> str:
     """``/x/{number:.+}`` → ``/x/{number}``, as OpenAPI writes it."""
@@ -51,6 +57,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
         "info": {"title": "回音 Huiyin", "version": version, "description": "通话录音与回访证据服务接口"},
         "servers": [{"url": "/"}],
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {

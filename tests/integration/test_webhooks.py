@@ -10,10 +10,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from jsonschema_rs import validator_for
 from sqlalchemy import select
 
 from api.webhooks import deliveries, signing, subscribers
 from api.webhooks.addresses import Reach
+from api.webhooks.describing import schema
+from api.webhooks.events import EVENTS
 from api.webhooks.retrying import TRIES
 from api.webhooks.sender import Sender
 from api.webhooks.sending import Post
@@ -29,10 +32,13 @@ from core.errors import NotFound
 from core.ledger import Entry, LedgerRow, append
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
-from retention.batches import list_batch
+from retention.batches import approve_batch, confirm_batch, list_batch
+from retention.execution import execute_confirmed
+from retention.handover.finishing import FINISHED
 from tests.web import STARTED, new_recording, tones
 from tests.webhooks import PATIENCE, Answer, Receiver, close, hang, receiving, status
 
+EXPORT = "01a2056a-4a10-7c9b-8f3e-1d2c3b4a5968"
 HERE = (ip_network("127.0.0.0/8"),)
 RETAINED = STARTED + timedelta(days=740)
 
@@ -128,21 +134,23 @@ async def test_each_event_is_told_with_identifiers_only_and_a_signature(
     async with receiving() as receiver:
         told = Told(archive, box, Clock(), receiver, tmp_path)
         earlier = await told.seal()
-        _, secret = await told.subscribe(
-            "recording.sealed", "transcript.ready", "disposal.due", "handover.ready", "alert"
-        )
+        _, secret = await told.subscribe(*EVENTS)
         recording = await told.seal()
         await text_of(told, recording, 1)
         await text_of(told, recording, 2)
         due = new_recording(utc_now() - timedelta(days=900))
         audio = tones(tmp_path / "due.flac", seconds=0.1)
         await seal_recording(archive, due, audio, retain_until=utc_now() + timedelta(seconds=1))
-        batch = None
+        batch, settings = None, Settings(data_dir=tmp_path)
         while batch is None:
-            batch = await list_batch(archive, Settings(data_dir=tmp_path), now=utc_now())
+            batch = await list_batch(archive, settings, now=utc_now())
             await asyncio.sleep(0.1)
         async with archive.database.write() as session:
-            await append(session, Entry("export finished", "auditor", "an export", {"recordings": 1}), utc_now())
+            await approve_batch(session, batch.id, by="auditor", now=utc_now())
+            await confirm_batch(session, batch.id, by="operator", now=utc_now())
+        assert (await execute_confirmed(archive, settings, now=utc_now())).disposed == (due.id,)
+        async with archive.database.write() as session:
+            await append(session, Entry(FINISHED, "auditor", EXPORT, {"recordings": 1}), utc_now())
             await raise_alert(session, (BACKLOG, "sealer", "host"), {}, since=told.clock(), now=told.clock())
         await told.send()
         heard = receiver.heard
@@ -153,16 +161,18 @@ async def test_each_event_is_told_with_identifiers_only_and_a_signature(
             ["recording.sealed", {"recording_id": str(recording)}],
             ["recording.sealed", {"recording_id": str(due.id)}],
             ["transcript.ready", {"recording_id": str(recording), "version": 1}],
+            ["transcript.corrected", {"recording_id": str(recording), "version": 2}],
+            ["recording.disposed", {"recording_id": str(due.id)}],
             ["disposal.due", {"batch_id": str(batch.id), "recordings": 1}],
-            ["handover.ready", {"export_id": "an export"}],
+            ["handover.ready", {"export_id": EXPORT}],
             ["alert", {"alert": BACKLOG}],
         )
     }
-    assert len(heard) == 6
+    assert len(heard) == 8
     assert str(earlier) not in str(heard), "what happened before somebody listened is not told"
     for each in heard:
         assert each.signed_by(secret)
-        assert set(each.said) == {"id", "event", "time", "data"}
+        assert validator_for(schema(each.said["event"])).is_valid(each.said), each.said
         assert each.said["id"] == each.message
         assert datetime.fromisoformat(each.said["time"]).tzinfo is not None
         assert each.headers["Content-Type"] == "application/json"

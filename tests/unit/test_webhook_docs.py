@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from api.models_webhooks import Event
+from api.webhooks.describing import described
 from api.webhooks.events import EVENTS
 from api.webhooks.retrying import TRIES
 from api.webhooks.signing import headers, new_secret, shown
@@ -33,6 +34,7 @@ def test_the_example_in_the_documents_verifies_what_we_sign() -> None:
 def test_the_documents_name_every_event_and_the_right_numbers() -> None:
     assert re.findall(r"^\| `([a-z.]+)` \|", TEXT, re.M) == [*EVENTS, "test"]
     assert Event.__args__ == EVENTS  # type: ignore[attr-defined]
+    assert tuple(described()) == (*EVENTS, "test")
     assert TRIES == 12
     assert "twelve times" in TEXT
     assert f"within {TRY_SECONDS:.0f} seconds" in TEXT
