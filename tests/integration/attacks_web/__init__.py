@@ -1,1 +1,1 @@
-"""Attacks on the web process; docs/evidence.md names for each attack its test, here or elsewhere."""
+"""Attacks on the web process; docs/security.md names for each attack its test, here or elsewhere."""
