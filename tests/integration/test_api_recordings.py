@@ -85,7 +85,7 @@ async def test_one_recording_with_its_facts(web: Web) -> None:
     (pause,) = said["pauses"]
     assert (pause["by"], pause["reason"]) == ("agent", "市民正在说出证件号码")
     page = await (await (await web.browser("agent")).get(f"/recordings/{web.seeded.full}")).text()
-    assert "agent: 市民正在说出证件号码" in page
+    assert "agent：市民正在说出证件号码" in page
     assert "文字定稿" in said["retention"]["reason"]
     assert "2 个日历年" in said["retention"]["reason"]
 
