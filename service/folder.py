@@ -113,7 +113,7 @@ class WatchedFolder:
         stuck = self._settling.reasons(at, STUCK_SECONDS)
         facts = {"files": sum(stuck.values()), "why": ", ".join(sorted(stuck))}
         self._alarms.hold(INTAKE_STUCK, facts if stuck else None)
-        self._refused = len(await asyncio.to_thread(quarantine.listed, self._settings))
+        self._refused = await asyncio.to_thread(quarantine.count, self._settings)
         self._alarms.hold(QUARANTINED, {"files": self._refused} if self._refused else None)
         if self._settings.watch_keep_days and at - self._cleared_at >= CLEAR_EVERY_SECONDS:
             self._cleared_at = at

@@ -68,6 +68,11 @@ def listed(settings: Settings) -> list[Quarantined]:
     return sorted(_reports(settings), key=lambda each: each.at, reverse=True)
 
 
+def count(settings: Settings) -> int:
+    """How many there are, without reading them; blocking."""
+    return sum(1 for report in settings.quarantine.glob(f"*/{REPORT}") if _NAME.fullmatch(report.parent.name))
+
+
 def find(settings: Settings, name: str) -> tuple[Quarantined, Path]:
     """One of them and its file; ``NotFound`` otherwise.  The beginning of a name will do where it is the only one."""
     fitting = [each for each in _reports(settings) if name and each.name.startswith(name)]

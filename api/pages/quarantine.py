@@ -7,9 +7,12 @@ from api.models_uploads import QuarantineRemoval
 from api.pages.rendering import render, see_other
 from api.routes.quarantine import admit, discard, quarantined
 
+SHOWN = 200
+
 
 async def show_quarantine(request: web.Request) -> web.Response:
-    return render(request, "quarantine.html", files=await quarantined(request))
+    files = await quarantined(request)
+    return render(request, "quarantine.html", files=files[:SHOWN], more=len(files) - SHOWN)
 
 
 async def do_retry(request: web.Request) -> web.Response:

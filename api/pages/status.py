@@ -1,5 +1,6 @@
 """运行状态: calls in progress, which can be paused; what waits, what failed, what is missing, what the nights found."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.events.endpoints import followed
 from api.events.topics import PIPELINE
+from api.intake import quarantine
 from api.models import CallQuery, CallView, PauseBody
 from api.pages.hosts import intake_hosts, recorder_hosts
 from api.pages.rendering import render, see_other
@@ -93,6 +95,7 @@ async def show_status(request: web.Request) -> web.Response:
         alerts=alerts,
         nights=last,
         hosts=recorder_hosts(beats, now),
+        quarantined=await asyncio.to_thread(quarantine.count, context(request).settings),
         intakes=intake_hosts(beats, now),
         lasted=_lasted,
         paused=_paused,

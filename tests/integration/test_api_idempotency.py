@@ -11,14 +11,17 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select, update
 
+from api.access.secret import digest
 from api.app import ENDPOINTS, build_app
 from api.idempotency import KEPT_FOR, LEASE, IdempotencyKey, forget_old
 from api.openapi import document
 from archive.house import Archive
+from archive.ledger_key import ensure_ledger_key
 from core.clock import utc_now
 from core.ledger import LedgerRow
 from core.settings import Settings
 from retention.holds import HoldCase
+from service.night import run_night
 from tests.web import Web
 
 CASE = {"name": "示例案件", "reason": "审计抽查", "orders": ["GD20261118-0001"]}
@@ -145,6 +148,18 @@ async def test_keys_are_forgotten_after_a_day(web: Web, archive: Archive) -> Non
     assert (await send(web, "k", {**CASE, "reason": "第二天的事"})).status == 201, "its day is over"
     async with archive.database.write() as session:
         assert await forget_old(session, utc_now() + KEPT_FOR + LEASE) == 1
+
+
+async def test_the_night_forgets_them(web: Web, archive: Archive, tmp_path: Path) -> None:
+    ensure_ledger_key(Settings(data_dir=tmp_path))
+    for key in ("old", "new"):
+        assert (await send(web, key)).status == 201
+    async with archive.database.write() as session:
+        old = update(IdempotencyKey).where(IdempotencyKey.key == digest("old"))
+        await session.execute(old.values(begun_at=utc_now() - KEPT_FOR, lease_until=utc_now() - KEPT_FOR))
+    await run_night(archive, Settings(data_dir=tmp_path), now=utc_now())
+    async with archive.database.read() as session:
+        assert (await session.scalars(select(IdempotencyKey.key))).all() == [digest("new")]
 
 
 def test_the_document_says_which_writes_take_a_key() -> None:
