@@ -57,8 +57,8 @@ async def _provoked(web: Web, directory: Path, status: int, language: str) -> Cl
     if status == 500:
         # Something is wrong that nobody thought of.
         async with web.archive.database.write() as session:
-            await session.execute(text("DROP TABLE IF EXISTS saved_searches"))
-        return await _ask(web, "agent", "/search", language)
+            await session.execute(text("UPDATE recordings SET flags = '{torn'"))
+        return await _ask(web, "agent", f"/recordings/{web.seeded.full}", language)
     role, path = {404: ("agent", "/nowhere"), 403: ("agent", "/ledger")}[status]
     return await _ask(web, role, path, language)
 
@@ -82,7 +82,7 @@ async def test_an_error_says_what_happened_what_to_do_and_its_id(
             [identifier] = IDENTIFIER.findall(main)
             [logged] = [each for each in caplog.records if getattr(each, "facts", {}).get("problem") == identifier]
             assert logged.levelno == (logging.ERROR if status == 500 else logging.INFO)
-            assert "saved_searches" not in html, "what went wrong inside stays in the log"
+            assert "torn" not in html, "what went wrong inside stays in the log"
 
 
 async def test_who_was_logged_out_meanwhile_is_led_to_log_in(web: Web) -> None:
