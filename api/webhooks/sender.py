@@ -26,8 +26,8 @@ from core.sealed_secrets import SecretBox
 
 log = logging.getLogger(__name__)
 
-# Of one subscriber: how many are taken at a time, and how many are under way together.
-BATCH, ABREAST = 20, 4
+# Messages to one subscriber that are under way together.
+ABREAST = 4
 PRUNED_EVERY = timedelta(hours=1)
 
 
@@ -83,24 +83,26 @@ class Sender:
 
     async def _lane(self, webhook_id: UUID) -> None:
         """What is due for one subscriber; it ends at the first failure, since what follows would fail as well."""
+        while await self._some(webhook_id):
+            pass
+
+    async def _some(self, webhook_id: UUID) -> bool:
+        """The next few; whether there may be more to send now."""
         async with self.database.read() as session:
             webhook = await session.get(Webhook, webhook_id)
-            due = await due_for(session, webhook_id, self.clock(), limit=BATCH)
-        if webhook is None or not due:
-            return
+            due = await due_for(session, webhook_id, self.clock(), limit=ABREAST)
+        if webhook is None or not webhook.active or not due:
+            return False
         try:
             secrets = secrets_in_force(webhook, self.box(), self.clock())
         except HuiyinError as error:
             await self._cannot_sign(due, error)
-            return
-        for first in range(0, len(due), ABREAST):
-            group = due[first : first + ABREAST]
-            tries = [self._deliver(webhook.url, secrets, each) for each in group]
-            ended = await asyncio.gather(*tries, return_exceptions=True)
-            if broken := [each for each in ended if isinstance(each, BaseException)]:
-                raise broken[0]
-            if not all(ended):
-                return
+            return False
+        tries = [self._deliver(webhook.url, secrets, each) for each in due]
+        ended = await asyncio.gather(*tries, return_exceptions=True)
+        if broken := [each for each in ended if isinstance(each, BaseException)]:
+            raise broken[0]
+        return all(ended)
 
     async def _deliver(self, url: str, secrets: Sequence[bytes], delivery: WebhookDelivery) -> bool:
         body, timestamp = delivery.body.encode(), int(self.clock().timestamp())
