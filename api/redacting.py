@@ -18,7 +18,10 @@ def picks_of(turns: Sequence[Said], picked: Sequence[PickBody], phrases: Sequenc
     for place, phrase in enumerate(phrases, start=1):
         stands = occurrences(turns, phrase)
         if not stands:
-            raise Refused("文字里没有这个词，没有制作副本 / no such words in the text: no copy was made", phrase=place)
+            raise Refused(
+                f"文字里没有第 {place} 个词，没有制作副本 / the text has no words as in line {place}: no copy was made",
+                phrase=place,
+            )
         found += stands
     return [_whole_numbers(turns, each) for each in found]
 
@@ -52,7 +55,7 @@ def _pick(turns: Sequence[Said], asked: PickBody) -> Pick:
     text = turns[asked.turn].text
     shown = mask_text(text)
     if not asked.start < asked.end <= len(shown):
-        raise Refused("文字里没有这一段 / the text has no such characters", sentence=asked.turn + 1)
+        raise Refused(f"第 {asked.turn + 1} 句没有这一段 / sentence {asked.turn + 1} has no such characters")
     return Pick(asked.turn, *carried(shown, text, asked.start, asked.end))
 
 

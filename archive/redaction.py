@@ -21,10 +21,10 @@ PAD_MS = 250
 # Hurried Mandarin has about ten syllables a second.
 FASTEST_MS = 50
 MARK = "〔已遮盖〕"
-NOT_HEARD = "人工补写的文字没有可靠的时间 / a person added these characters: they have no sure time"
-NO_TIMES = "这些字没有时间 / these characters have no times"
-TOO_SHORT = "这些字的时间短得不可能 / nobody speaks that fast: the times cannot be right"
-REMEDY = "遮盖整句话 / pick the whole sentence"
+NOT_HEARD = "人工补写的文字没有可靠的时间 / a person added it, so it has no sure time"
+NO_TIMES = "没有时间 / it has no times"
+TOO_SHORT = "时间短得不可能 / nobody speaks that fast"
+NOT_THERE = "文字里没有这一段 / the text has no such characters"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _by_turn(picks: Iterable[Pick], newest: Sequence[NewTurn]) -> Mapping[int, l
         length = len(newest[pick.turn].text) if 0 <= pick.turn < len(newest) else -1
         end = length if pick.end is None else pick.end
         if not 0 <= pick.start < end <= length and not (pick.end is None and length == 0):
-            raise _refused(pick, "文字里没有这一段 / the text has no such characters")
+            raise _refused(pick, NOT_THERE)
         found.setdefault(pick.turn, []).append(pick)
     return {
         turn: [Pick(turn)] if any(each.end is None for each in of_turn) else _joined_picks(turn, of_turn, newest)
@@ -222,10 +222,18 @@ def _redacted(turn: NewTurn, picks: Sequence[Pick]) -> NewTurn:
 
 
 def _refused(pick: Pick, why: str) -> Refused:
+    """Tells which characters, by their numbers: what they say is what somebody wants to hide."""
+    number, chinese, _, english = pick.turn + 1, *why.partition(" / ")
+    part, of_part = f"第 {number} 句", f"sentence {number}"
+    if pick.end is not None:
+        part, of_part = (
+            f"{part}第 {pick.start + 1}–{pick.end} 个字",
+            f"{of_part}, characters {pick.start + 1}–{pick.end}",
+        )
     return Refused(
-        "这一处不能可靠地定位，没有制作副本 / a span cannot be located, so no copy was made",
-        sentence=pick.turn + 1,
-        characters="all" if pick.end is None else f"{pick.start + 1}–{pick.end}",
-        why=why,
-        remedy=REMEDY,
+        f"{part}不能可靠地定位（{chinese}），没有制作副本；可改为遮盖整句 / "
+        f"{of_part} cannot be located ({english}): no copy was made; cover the whole sentence instead",
+        turn=pick.turn,
+        start=pick.start,
+        end=pick.end,
     )

@@ -85,9 +85,12 @@ async def ask_redaction(
     if not texts or texts[-1].number != base_version:
         newest = texts[-1].number if texts else 0
         raise Conflict("the text has moved on", recording=recording_id, expected_version=base_version, found=newest)
+    async with archive.database.read() as session:
+        recording = await session.get_one(Recording, recording_id)
+    # Texts full of repetitions are compared slowly: neither the loop nor a transaction waits for it.
+    planned = await asyncio.to_thread(_plan, texts, base_version, picks, recording.duration_ms)
     async with archive.database.write() as session:
-        recording = await _kept(session, recording_id)
-        planned = _plan(texts, base_version, picks, recording.duration_ms)
+        await _require_kept(session, recording_id)
         now = require_utc(archive.clock())
         row = Redaction(
             id=new_id(),
@@ -119,7 +122,8 @@ async def make_redaction(archive: Archive, redaction_id: UUID) -> None:
     if row is None or recording is None or row.state == DONE or recording.life != KEPT:
         return
     texts = await text_versions(archive, recording.id)
-    planned = _plan(texts, row.text_version, [Pick(*each) for each in row.picks], recording.duration_ms)
+    picks = [Pick(*each) for each in row.picks]
+    planned = await asyncio.to_thread(_plan, texts, row.text_version, picks, recording.duration_ms)
     with tempfile.TemporaryDirectory(prefix="huiyin-") as directory:
         source, copy = Path(directory) / "audio.flac", Path(directory) / "copy.flac"
         await fetch_audio(archive, recording.id, source, purpose="redaction")
@@ -270,10 +274,9 @@ def turns_of(content: bytes) -> list[dict[str, Any]]:
     return list(json.loads(content)["turns"])
 
 
-async def _kept(session: AsyncSession, recording_id: UUID) -> Recording:
+async def _require_kept(session: AsyncSession, recording_id: UUID) -> None:
     recording = await session.get(Recording, recording_id, with_for_update=True)
     if recording is None:
         raise NotFound("no such recording", recording=recording_id)
     if recording.life != KEPT:
         raise Conflict("this recording has been disposed of", recording=recording_id)
-    return recording

@@ -34,7 +34,8 @@ _NAMES = (
 _DIGIT = "[0-9零〇一幺二两三四五六七八九]"
 # Seven digits and more, as they are dictated: with pauses between groups.
 _DIGITS = re.compile(f"(?P<it>{_DIGIT}(?:[\\s，、,-]?{_DIGIT}){{6,}}[XxＸ]?)")
-_COUNT = "[0-9零一二三四五六七八九十百甲乙丙丁A-Za-z]+"
+# Bounded: a text of nothing but digits is read in one go.
+_COUNT = "[0-9零一二三四五六七八九十百甲乙丙丁A-Za-z]{1,8}"
 _ADDRESSES = (
     re.compile(
         f"(?P<it>{_COUNT}(?:号院|号楼|号门|栋|幢|弄)(?:{_COUNT}(?:号楼|单元|门|层|楼))*(?:{_COUNT}(?:室|号|户)?)?)"

@@ -126,10 +126,10 @@ async def test_what_cannot_be_located_is_refused_and_nothing_is_made(told: Told)
     added = await told.ask(base_version=2, phrases=[PLACE, NAME])
     assert added.status == 403, await added.text()
     detail = (await added.json())["detail"]
-    assert "sentence=3" in detail, detail
+    assert detail.startswith("第 3 句第"), detail
     assert NAME not in detail
     absent = await told.ask(base_version=2, phrases=[PLACE, "没有说过"])
-    assert "phrase=2" in (await absent.json())["detail"]
+    assert "第 2 个词" in (await absent.json())["detail"]
     for picks in ([], [{"turn": 9}], [{"turn": 0, "start": 3, "end": 99}]):
         assert (await told.ask(base_version=2, picks=picks)).status == 403, picks
     assert (await told.ask(base_version=2, picks=[{"turn": 0, "start": 3}])).status == 422
@@ -187,6 +187,7 @@ async def test_the_page_takes_suggestions_words_and_sentences(told: Told) -> Non
     assert refused.status == 422
     kept = await refused.text()
     assert "没有说过" in kept, "what was typed is not lost"
+    assert "文字里没有第 1 个词" in kept
     nothing = await client.post(path, data={**form, "pick": "x", "reason": ""}, allow_redirects=False)
     assert nothing.status == 422
     asked = await client.post(path, data={**form, "phrases": f"路灯\n\n{PLACE}\n"}, allow_redirects=False)

@@ -74,8 +74,9 @@ def test_what_a_person_added_has_no_sure_time() -> None:
     newest = corrected_turn(heard, "我住在小区，电话是13800000321")
     with pytest.raises(Refused) as refused:
         planned(newest, Pick(0, 9, 20), heard=heard)
-    assert (refused.value.facts["sentence"], refused.value.facts["characters"]) == (1, "10–20")
-    assert "补写" in str(refused.value.facts["why"])
+    assert refused.value.message.startswith("第 1 句第 10–20 个字不能可靠地定位（人工补写")
+    assert " / sentence 1, characters 10–20 cannot be located (a person added it" in refused.value.message
+    assert refused.value.facts == {"turn": 0, "start": 9, "end": 20}
     assert "13800000321" not in str(refused.value)
     # Beside it, where something was heard, nothing is refused; and the whole sentence goes by its own times.
     assert planned(newest, Pick(0, 0, 2), heard=heard).spans == (Span(750, 1650),)
