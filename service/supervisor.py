@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.settings import Settings
-from service.processes import Signals, signals
+from service.processes import INTAKE, Signals, signals
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ async def serve(settings: Settings) -> int:
     patience = settings.drain_seconds.total_seconds() + SEALING_SECONDS + GRACE_SECONDS
     recorder = _Child("recorder", environment, _Order(told.finish, told.end, patience), told)
     others = _Order(recorded, told.end, GRACE_SECONDS)
-    commands = ("worker",) * settings.workers + OTHERS + (("intake",) if settings.watch_dir else ())
-    children = [_Child(command, environment, others, told) for command in commands]
+    children = [_Child(command, environment, others, told) for command in beside_the_recorder(settings)]
     recording = asyncio.create_task(recorder.keep())
     recording.add_done_callback(lambda _: recorded.set())
     passing_on = asyncio.create_task(_pass_on(told, recorder))
@@ -65,6 +64,11 @@ async def _pass_on(told: Signals, recorder: "_Child") -> None:
         await told.reload.wait()
         told.reload.clear()
         recorder.signal(signal.SIGHUP)
+
+
+def beside_the_recorder(settings: Settings) -> tuple[str, ...]:
+    """The commands that run beside it: an intake only where a folder is watched."""
+    return ("worker",) * settings.workers + OTHERS + ((INTAKE,) if settings.watch_dir else ())
 
 
 def threads_for(settings: Settings) -> int:

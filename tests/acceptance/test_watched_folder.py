@@ -11,7 +11,9 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject
+from core.settings import Settings
 from service.readiness import make_ready
+from service.supervisor import beside_the_recorder
 from service.wiring import open_archive
 from tests.acceptance.running import ROOT, environment, settings_of
 from tests.integration.test_api_upload import sound
@@ -84,3 +86,8 @@ async def test_without_a_folder_the_variable_is_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert b"HUIYIN_WATCH_DIR" in done.stderr
+
+
+def test_it_runs_where_a_folder_is_watched(tmp_path: Path) -> None:
+    assert beside_the_recorder(Settings(workers=2)) == ("worker", "worker", "web", "scheduler")
+    assert beside_the_recorder(Settings(watch_dir=tmp_path)) == ("worker", "web", "scheduler", "intake")
