@@ -80,6 +80,8 @@ class LinkQuestion(Base):
     """A recording whose order a person must choose: several candidates, none, or a number that is not imported yet."""
 
     __tablename__ = "link_questions"
+    # The few that are open, among all that were answered.
+    __table_args__ = (Index("ix_link_questions_open", "answered_at", "asked_at"),)
 
     recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
     # "several", "none", "unknown number"
@@ -94,7 +96,11 @@ class Finding(Base):
     """One answer of a callback, pointing at the turn that supports it.  ``ordinal`` is -1 where no turn does."""
 
     __tablename__ = "findings"
-    __table_args__ = (UniqueConstraint("recording_id", "question"),)
+    __table_args__ = (
+        UniqueConstraint("recording_id", "question"),
+        # What nobody decided.
+        Index("ix_findings_standing", "standing", "recording_id"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))

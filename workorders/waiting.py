@@ -9,11 +9,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from archive.catalogue import KEPT, TEXT_DONE, Recording
 from workorders.callbacks import DONE, CallMade, Days, Standing, standing
 from workorders.orders import CONNECTED, SOLVED, SUGGESTED, Finding, Link, WorkOrder
 
+# What a list of work shows: everything that signalling told, kilobytes a row, stays in the database.
+SHOWN = load_only(
+    Recording.started_at, Recording.citizen_number, Recording.citizen_name, Recording.team, raiseload=True
+)
 # Orders looked at in one go, those closed first.
 MOST_ORDERS = 2000
 
@@ -126,6 +131,7 @@ async def waiting_texts(
         )
         .order_by(Recording.started_at, Recording.id)
         .limit(limit)
+        .options(SHOWN)
     )
     return list(found)
 
@@ -141,5 +147,6 @@ async def waiting_findings(
         .where(Recording.started_at >= since, Recording.life == KEPT, exists().where(*suggested), visible)
         .order_by(Recording.started_at, Recording.id)
         .limit(limit)
+        .options(SHOWN)
     )
     return [WaitingFindings(recording, number) for recording, number in rows]
