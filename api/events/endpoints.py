@@ -4,7 +4,6 @@ import asyncio
 import random
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -34,11 +33,6 @@ class Followed:
 
     path: str
     version: str
-
-    @property
-    def address(self) -> str:
-        """Where its events are; they begin with what changed since this page was made."""
-        return f"{self.path}?{urlencode({'since': self.version})}"
 
 
 async def followed(request: web.Request, topic: Topic, subject: UUID | None = None) -> Followed:
