@@ -72,10 +72,12 @@ async def serving(app: web.Application, settings: Settings, address: Address) ->
     await runner.setup()
     try:
         listening = await _listen(runner, address)
-        for sock in listening.sockets:
-            _limit(sock, settings)
-        yield listening
-        listening.close()
+        try:
+            for sock in listening.sockets:
+                _limit(sock, settings)
+            yield listening
+        finally:
+            listening.close()
     finally:
         await runner.cleanup()
 
