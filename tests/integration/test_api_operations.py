@@ -56,7 +56,7 @@ async def test_what_is_no_export_is_refused(web: Web) -> None:
         refused = await _import(web, content, name)
         assert refused.status == 422, name
         assert (await refused.json())["detail"]
-    assert (await web.post("/api/v1/work-orders/import", {})).status == 422
+    assert (await web.post("/api/v1/work-orders/import", {})).status == 415
 
 
 async def test_recordings_that_wait_for_an_order(web: Web) -> None:
