@@ -1,5 +1,6 @@
 """Redacted copies over time: made once, back with a rebuild, locked with their recording and gone with it."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,7 +18,12 @@ from core.database import Base
 from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
+from retention.handover.scope import Scope
+from retention.holds import place
+from retention.membership import settle_holds
+from retention.scope import Scope as Case
 from service.rebuild import rebuild
+from tests.bags import hand_over, verify
 from tests.integration.kept import NOON, SETTINGS, House
 from tests.web import new_recording, tones
 
@@ -69,6 +75,22 @@ async def test_a_copy_is_made_once_and_is_locked_with_its_recording(house: House
     await make_redaction(house.archive, copy)
     assert await _derived(house) == 2
     await lengthen(house.archive, recording, UNTIL + timedelta(days=30), why="contract", actor="system")
+    assert await verify_recording(house.archive, recording) == []
+
+
+async def test_a_hold_keeps_copies_that_were_there_and_those_that_come(house: House) -> None:
+    recording = await _told(house)
+    before = await _copied(house, recording)
+    scope = Case((), (), None, None, (recording,))
+    await place(house.archive, SETTINGS, name="复核", reason="审计抽查", scope=scope, by="anna")
+    await settle_holds(house.archive, SETTINGS, only=[recording])
+    after = await _copied(house, recording)
+    held = {
+        version.key.rpartition("/")[2].partition(".")[0]
+        async for version in house.archive.store.list_versions("recordings/")
+        if "/redactions/" in version.key and (await house.archive.store.head(version.key, version.version_id)).held
+    }
+    assert held == {str(before), str(after)}
     assert await verify_recording(house.archive, recording) == []
 
 
@@ -128,3 +150,12 @@ async def test_a_disposal_takes_the_copies_and_their_links(house: House) -> None
         assert (await session.get_one(Recording, recording)).citizen_name == ""
     assert await verify_recording(house.archive, recording) == []
     assert await verify_recording(house.archive, other) == []
+
+
+async def test_a_handover_holds_the_copies_too(house: House) -> None:
+    recording = await _told(house)
+    copy = await _copied(house, recording)
+    made = await hand_over(house.archive, KEY, house.directory / "bag", Scope("all"))
+    status, said = await asyncio.to_thread(verify, made.path, KEY.verifier)
+    assert status == 0, said
+    assert {path.name for path in made.path.rglob(f"{copy}.*")} == {f"{copy}.flac", f"{copy}.json"}
