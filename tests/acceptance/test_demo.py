@@ -17,7 +17,7 @@ def _demo(variables: dict[str, str], directory: Path) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
     log = directory / "demo" / "serve.log"
     assert ended.returncode == 0, ended.stdout + ended.stderr + (log.read_text()[-4000:] if log.exists() else "")
@@ -31,7 +31,7 @@ def test_on_embedded_defaults(tmp_path: Path) -> None:
     assert list((tmp_path / "demo").glob("daily-*.docx"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_on_postgresql_and_s3(tmp_path: Path, empty_postgres_url: str, seaweed: Seaweed) -> None:
     variables = environment(
         tmp_path, HUIYIN_DATABASE_URL=empty_postgres_url, HUIYIN_STORE_URL=seaweed.url("demo-evidence")

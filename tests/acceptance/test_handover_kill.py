@@ -32,7 +32,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def huiyin(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "service", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
 
 
 async def _fill(data: Path) -> None:

@@ -73,7 +73,7 @@ def test_killed_after_each_step(work: str, directory: Path) -> None:
         assert {name: each[name] for name in EXPECTED[work]} == EXPECTED[work], each
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_rebuild_killed_after_each_step_comes_to_the_same(directory: Path) -> None:
     *killed, whole = killed_at_each_step("rebuild", directory)
     assert len(killed) > 20

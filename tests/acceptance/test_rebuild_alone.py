@@ -33,7 +33,7 @@ RECORDINGS = 200
 
 def run(variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "service", *arguments]
-    return subprocess.run(command, env=dict(variables), cwd=ROOT, capture_output=True, text=True, timeout=170)
+    return subprocess.run(command, env=dict(variables), cwd=ROOT, capture_output=True, text=True, timeout=500)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -87,7 +87,7 @@ async def until_alive(archive: Archive, process: str) -> None:
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_everybody_waits_for_a_rebuild_and_calls_are_recorded(variables: dict[str, str], tmp_path: Path) -> None:
     settings = settings_of(variables)
     assert run(variables, "migrate").returncode == 0
@@ -116,7 +116,7 @@ async def test_everybody_waits_for_a_rebuild_and_calls_are_recorded(variables: d
     assert run(variables, "verify").returncode == 0
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_a_rebuild_refuses_while_a_process_works(variables: dict[str, str], tmp_path: Path) -> None:
     settings = settings_of(variables)
     assert run(variables, "migrate").returncode == 0

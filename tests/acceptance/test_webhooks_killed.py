@@ -87,7 +87,7 @@ async def delivered(settings: Settings) -> WebhookDelivery:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_a_killed_sender_is_followed_by_the_one_that_stood_by(variables: dict[str, str], tmp_path: Path) -> None:
     async with receiving() as receiver:
         variables |= {

@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 # How long a busy machine may take; nothing is measured.
-PATIENCE = 30_000
+PATIENCE = 90_000
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BUSIEST = (SUPERVISOR, AUDITOR, SECURITY, SYSTEM, AUDIT, CLIENT, AGENT)
 # What answers machines and browsers, not people.

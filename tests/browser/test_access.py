@@ -10,7 +10,7 @@ from api.access.accounts import create_user
 from tests.browser.driving import PATIENCE, listen, visitor
 from tests.web import CITIZEN, PASSWORD, Web
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 OWN = "a phrase of my own"
 
 

@@ -10,7 +10,7 @@ from tests.bags import make_bag
 from tests.browser.driving import ARGUMENTS, CHROMIUM, PATIENCE, require_chromium
 from tests.web import CITIZEN, DIALOGUE, HOSTILE
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 PLAYED = """audio => new Promise(played => {
     audio.ontimeupdate = () => audio.currentTime > 0.2 && played(audio.duration);
     audio.play();

@@ -16,7 +16,7 @@ from core.ids import new_id
 from core.jobs import enqueue
 from tests.browser.driving import PATIENCE, House, furnished, listen, require_chromium, visitor
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 expect.set_options(timeout=PATIENCE)
 
 

@@ -10,7 +10,7 @@ from core.ledger import LedgerRow
 from tests.browser.driving import PATIENCE, listen, visitor
 from tests.web import PASSWORD, Web
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

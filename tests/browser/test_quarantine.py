@@ -17,7 +17,7 @@ from tests.browser.driving import chromium, listen, require_chromium, visitor
 from tests.integration.test_api_upload import FACTS, sound
 from tests.web import Web, serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

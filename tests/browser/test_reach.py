@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.driving import PATIENCE, House, sights, visitor
 from tests.web import PASSWORD, Web
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 expect.set_options(timeout=PATIENCE)
 # 1280 by 1024 at 400 %: what 1.4.10 asks for; and a telephone.
 ENLARGED, TELEPHONE = (320, 256), (390, 844)

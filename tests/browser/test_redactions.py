@@ -14,7 +14,7 @@ from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, 
 from tests.redacted import NAME, PLACE, PURPOSE, Told, telling
 from tests.tables import create_all
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 expect.set_options(timeout=PATIENCE)
 HEARD = """audio => new Promise(heard => {
     audio.ontimeupdate = () => audio.currentTime > 0.2 && heard(audio.duration);

@@ -18,7 +18,7 @@ from tests.browser.reviewing import REASON, Visitors, heard, now, open_review, p
 from tests.browser.test_walk import AXE, RUN, STANDARDS
 from tests.web import DIALOGUE, STARTED, Web, new_recording
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_both_lanes_are_drawn_and_the_sound_plays(web: Web, visitors: Visitors) -> None:

@@ -10,7 +10,7 @@ from tests.web import DIALOGUE, Web
 
 WHILE_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
 RECORDS = "() => JSON.stringify({...localStorage})"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def _draft(web: Web) -> dict[str, str]:

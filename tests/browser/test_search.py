@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.driving import House, listen, visitor
 from tests.web import CITIZEN
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def opened(browser: Browser, house: House, role: str = "auditor") -> tuple[Page, list[str]]:

@@ -27,7 +27,7 @@ RUN = """async standards => {
 WIDER = "width => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) > width"
 PHONES = (360, 390)
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def _violations(page: Page) -> list[str]:

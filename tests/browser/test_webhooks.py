@@ -19,7 +19,7 @@ from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, 
 from tests.web import Web, serving
 from tests.webhooks import Receiver, receiving, status
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.driving import House, listen, visitor
 from tests.web import ORDER
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 FOCUSED = "() => [...document.querySelectorAll('a[data-work]')].indexOf(document.activeElement)"
 
 

@@ -103,7 +103,7 @@ class Gateway:
         self.link.send("\r\n".join((*lines, "", "")).encode() + body)
 
     async def hear(self) -> Message:
-        message = await asyncio.wait_for(self.link.messages.get(), 20)
+        message = await asyncio.wait_for(self.link.messages.get(), 60)
         assert message is not None
         return message
 

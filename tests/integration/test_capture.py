@@ -57,7 +57,7 @@ def spooled(file: Path) -> tuple[list[bytes], list[bytes], list[int]]:
 
 async def until(reached: Callable[[], bool]) -> None:
     """Let the timer drain until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not reached():  # noqa: ASYNC110 - the timer of the capture is what is waited for
             await asyncio.sleep(0.01)
 

@@ -184,7 +184,7 @@ async def _wish(archive: Archive, call: UUID, action: str) -> None:
     """Ask, and wait until the recorder has answered."""
     async with archive.database.write() as session:
         row = await ask(session, Wish(call, action, "tester", REASON), now=utc_now())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with archive.database.read() as session:
                 if await session.scalar(select(PauseRequest.outcome).where(PauseRequest.id == row.id)):

@@ -76,8 +76,8 @@ async def test_draining_waits_for_the_calls_in_progress_and_refuses_others(tmp_p
         assert (await gateway.ask("UPDATE")).status == 200
         assert not draining.done()
         await gateway.ask("BYE")
-        await asyncio.wait_for(draining, 20)
+        await asyncio.wait_for(draining, 60)
         facts, _ = await house.finished()
         assert facts.end_reason == "bye"
-        await asyncio.wait_for(house.recorder.drain(), 20)
+        await asyncio.wait_for(house.recorder.drain(), 60)
         link.close()

@@ -66,7 +66,7 @@ class Gateway:
         return "\r\n".join((*lines, "", "")).encode() + content
 
     async def hear(self) -> Message:
-        message = await asyncio.wait_for(self.link.messages.get(), 20)
+        message = await asyncio.wait_for(self.link.messages.get(), 60)
         assert message is not None
         return message
 
