@@ -89,6 +89,16 @@ async def test_who_gets_in_is_set_by_the_security_administrator_with_the_passwor
     assert (await web.post(f"{path}/secure", wrong, "security")).status == 403, "nobody could mend it"
 
 
+async def test_limits_and_logins_follow_at_once(web: Web) -> None:
+    asked = {"effective_from": str(_local(web)), "reason": REASON, "password": PASSWORD}
+    for name, value in (("requests_per_minute", "60"), ("second_factor_roles", "client")):
+        assert (await web.post(f"/api/v1/settings/{name}/secure", {**asked, "value": value}, "security")).status == 200
+    assert (await web.get("/api/v1/reports", "client")).status == 403, "a second factor is to be set up first"
+    answers = [(await web.get("/api/v1/recordings")).status for _ in range(70)]
+    assert answers[0] == 200
+    assert 429 in answers
+
+
 @pytest.mark.parametrize(
     ("name", "value", "status"),
     [
