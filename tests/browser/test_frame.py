@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import PATIENCE, listen, visitor
+from tests.browser.driving import PATIENCE, visitor
 from tests.web import Web
 
 pytestmark = pytest.mark.timeout(300)
@@ -96,14 +96,6 @@ async def test_a_double_click_sends_a_form_once(web: Web, browser: Browser) -> N
     await page.get_by_role("button", name="生成", exact=True).dblclick()
     await expect(page.locator(".notice.good")).to_be_visible()
     assert len(sent) == 1
-
-
-async def test_the_state_of_things_comes_by_itself(web: Web, browser: Browser) -> None:
-    page = await _open(browser, web, "/status", width=1440)
-    errors = listen(page)
-    before = await page.locator("#live-seen").inner_text()
-    await expect(page.locator("#live-seen")).not_to_have_text(before)
-    assert errors == []
 
 
 async def test_on_paper_stands_what_was_asked_for_only(web: Web, browser: Browser) -> None:

@@ -39,7 +39,7 @@ async def test_a_case_is_opened_and_released_by_two(house: House, browser: Brows
         await page.keyboard.type(words)
     await page.get_by_role("button", name="设立保全").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("路灯诉讼")
-    await expect(page.get_by_role("status")).to_contain_text("共 1 通通话")
+    await expect(page.get_by_role("status").first).to_contain_text("共 1 通通话")
     await page.get_by_label("解除的理由").fill("诉讼终结")
     await page.get_by_role("button", name="申请解除").click()
     await expect(page.get_by_text("您申请了解除，须由另一人确认。")).to_be_visible()
@@ -59,13 +59,13 @@ async def test_a_batch_is_approved_and_confirmed_by_two(house: House, browser: B
     await page.get_by_label("继续保存或撤回的理由").press("Enter")
     await expect(page.get_by_role("link", name="待批准 2")).to_be_visible()
     await page.get_by_role("button", name="批准处置").click()
-    await expect(page.get_by_role("status")).to_contain_text("已批准 1 项处置")
+    await expect(page.get_by_role("status").first).to_contain_text("已批准 1 项处置")
     assert asked == ["批准删除勾选的录音？"]
     await expect(page.get_by_role("link", name="待另一人确认 2")).to_be_visible()
     second, _ = await opened(browser, house, "system", page.url)
     await second.get_by_label("不逐条勾选").check()
     await second.get_by_role("button", name="确认处置").click()
-    await expect(second.get_by_role("status")).to_contain_text("已确认 2 项处置")
+    await expect(second.get_by_role("status").first).to_contain_text("已确认 2 项处置")
     await expect(second.get_by_role("link", name="已确认，夜间删除 2")).to_be_visible()
 
 
@@ -76,7 +76,7 @@ async def test_a_bag_is_asked_for_and_fetched(house: House, browser: Browser, tm
     await page.get_by_label("工单编号").fill(ORDER)
     await page.get_by_label("目的").fill("案卷调取")
     await page.get_by_role("button", name="制作", exact=True).click()
-    await expect(page.get_by_role("status")).to_contain_text("已开始制作移交包")
+    await expect(page.get_by_role("status").first).to_contain_text("已开始制作移交包")
     await expect(page.get_by_role("progressbar")).to_have_count(2)
     # Nobody has to reload the page to see it finished.
     await page.evaluate("document.body.dataset.stays = 'yes'")
