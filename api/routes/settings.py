@@ -4,6 +4,7 @@ from aiohttp import web
 
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body
+from api.masking import mask_text
 from api.models_settings import SecuritySettingRequest, SettingDetail, SettingList, SettingRequest, SettingView
 from api.operating import CHOICES, Choice, changes_of, settings_shown
 from api.problems import Problem
@@ -45,16 +46,17 @@ async def _keep(request: web.Request, choice: Choice, asked: SettingRequest) -> 
     here, by = context(request), signed_in(request).name
     installed = here.in_force.operating.installed
     value = asked.value.strip() if asked.value is not None else None
+    reason = mask_text(asked.reason.strip())
     async with here.database.write() as session:
         if choice.name in OPERATED:
-            wanted = Change(choice.name, value, asked.effective_from, by, asked.reason.strip())
+            wanted = Change(choice.name, value, asked.effective_from, by, reason)
             await change_setting(session, installed, wanted, now=here.now())
             return
         try:
             kept = DEFAULTS[choice.name] if value is None else choice.read(value)
         except ValueError as error:
             raise Problem(422, f"设置的值不符合要求 / {error}") from None
-        wanted = Change(choice.stored, kept, asked.effective_from, by, asked.reason.strip())
+        wanted = Change(choice.stored, kept, asked.effective_from, by, reason)
         await put_value(session, installed, wanted, now=here.now())
 
 

@@ -70,9 +70,12 @@ async def test_the_name_of_the_house_is_on_the_next_page(web: Web) -> None:
     asked = {"value": "示例区热线办", "effective_from": str(_local(web)), "reason": REASON}
     assert (await web.post("/api/v1/settings/organisation", asked, "system")).status == 200
     assert "示例区热线办" in await (await web.get("/admin/settings", "system")).text()
-    back = {**asked, "value": None}
+    back = {**asked, "value": None, "reason": "王样本来电 13800001234 要求"}
     assert (await web.post("/api/v1/settings/organisation", back, "system")).status == 200
     assert "示例区热线办" not in await (await web.get("/account", "system")).text()
+    assert "13800001234" not in (await setting(web, "organisation"))["changes"][0]["reason"], (
+        "the ledger holds no numbers"
+    )
 
 
 async def test_who_gets_in_is_set_by_the_security_administrator_with_the_password_again(web: Web) -> None:

@@ -1,4 +1,4 @@
-"""Settings with days and dictionaries, on both databases: what holds when, what is refused, what a lost database keeps."""
+"""Settings with days and dictionaries, on both databases: what holds when, what is refused, what a lost house keeps."""
 
 from datetime import date, timedelta
 from uuid import UUID
