@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_request import FileField
 
 from api.context import USER
+from api.form_parts import UTF_8, read_parts
 from api.problems import Problem
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -21,7 +22,16 @@ NUL = "the text holds U+0000, which is no character of any language: leave it ou
 HALF = "the text holds half of a surrogate pair (U+D800 to U+DFFF), which is no character: leave it out"
 # The patterns of the routes that read their body themselves, as it comes.
 STREAMED = web.AppKey("STREAMED", set[str])
-_NO_FORM = (UnicodeError, LookupError, ValueError, AssertionError, HttpProcessingError, web.RequestPayloadError)
+# `_charset_` that is none is a RuntimeError.
+_NO_FORM = (
+    UnicodeError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    AssertionError,
+    HttpProcessingError,
+    web.RequestPayloadError,
+)
 
 
 @web.middleware
@@ -34,7 +44,9 @@ async def require_text(request: web.Request, handler: Handler) -> web.StreamResp
 
 async def form_of(request: web.Request) -> Any:
     """The fields of a form; a ``Problem`` 400, 413, 415 or 422 for what is none, or is no text."""
-    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+    if request._post is not None:
+        return request._post  # read and looked at before
+    if (request.charset or "utf-8").lower() not in UTF_8:
         raise Problem(415, "expected a form in UTF-8")
     most = LARGEST if request.content_type == URLENCODED else request.client_max_size
     if USER not in request:
@@ -46,7 +58,7 @@ async def form_of(request: web.Request) -> Any:
     if request.content_type == URLENCODED and len(await request.read()) > most:
         raise Problem(413, f"expected a form of at most {most // 1024} KiB")
     try:
-        fields = await request.post()
+        fields = await (read_parts(request) if request.content_type == MULTIPART else request.post())
     except _NO_FORM:
         raise Problem(400, "the form is malformed, cut short, or not in UTF-8") from None
     for name, value in fields.items():

@@ -92,6 +92,29 @@ async def test_every_form_of_a_page(web: Web) -> None:
         ),
         (
             "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=punycode\r\n\r\n'
+            + b"b" * 1_000_000
+            + b"\r\n--b--\r\n",
+            415,
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\npunycode\r\n'
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nbbb\r\n--b--\r\n',
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + b"x" * 100 + b"\r\n--b--\r\n",
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 1100 + b"--b--\r\n",
+            413,
+        ),
+        (
+            "multipart/form-data; boundary=b",
             b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\xff.csv"\r\n\r\na\r\n--b--\r\n',
             422,
         ),
