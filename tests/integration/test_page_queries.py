@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import insert, inspect, select
+import pytest
+from sqlalchemy import Select, insert, inspect, select, text
+from sqlalchemy.dialects import sqlite
 
 from api.access.accounts import UserRow
 from api.saved_searches import SavedSearch
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.comments import Comment, add_comment
 from archive.search_index import index_turns
-from core.database import Base
+from core.database import Base, Database
 from core.jobs import JobRow
-from core.ledger import Entry, append
+from core.ledger import Entry, LedgerRow, append
 from reporting.reports import Report
 from tests.statements import statements_of
 from tests.web import ORDER, Web
-from workorders.orders import Finding, Link, LinkQuestion, WorkOrder
+from workorders.orders import SUGGESTED, Finding, Link, LinkQuestion, WorkOrder
 
 TIMES = 50
 # Who looks, where, and the most statements that it may take, one of them for who asks.
@@ -97,3 +99,24 @@ async def test_pages_ask_a_known_number_of_times_however_much_there_is(web: Web)
     many = await _asked(web)
     grown = {page: (few[page], many[page]) for page in few if len(many[page]) != len(few[page])}
     assert grown == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (select(LedgerRow).where(LedgerRow.actor == "anna").order_by(LedgerRow.seq.desc()), "ix_ledger_actor"),
+        (
+            select(LinkQuestion).where(LinkQuestion.answered_at.is_(None)).order_by(LinkQuestion.asked_at),
+            "ix_link_questions_open",
+        ),
+        (select(Finding.recording_id).where(Finding.standing == SUGGESTED), "ix_findings_standing"),
+    ],
+)
+async def test_what_is_few_among_many_is_found_by_an_index(
+    sqlite_database: Database, asked: Select[Any], index: str
+) -> None:
+    plain = asked.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    async with sqlite_database.read() as session:
+        plan = [str(row[-1]) for row in await session.execute(text(f"EXPLAIN QUERY PLAN {plain}"))]
+    assert len(plan) == 1, f"nothing is sorted: {plan}"
+    assert index in plan[0]
