@@ -176,7 +176,7 @@ async def _troubles(archive: Archive, failed: UUID) -> UUID:
         job_row = await session.get(JobRow, job)
         assert job_row
         job_row.state, job_row.attempts, job_row.error = FAILED, 8, "the engine could not be loaded"
-        for state, note in ((SIGNALLED, ""), (MISSING, "no recording within a day")):
+        for state, note in ((SIGNALLED, ""), (MISSING, "bye；通话结束已超过1小时，没有录音")):
             at = archive.clock()
             session.add(Call(id=new_id(), sip_call_id=f"{state}@x", state=state, started_at=at, note=note))
     return job
