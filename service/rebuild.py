@@ -56,7 +56,7 @@ from workorders.rebuild import Rows, import_again, read_import, restore_findings
 # Who may log in, what was to be done and how the house felt: the nightly backup of the database covers these.
 NOT_REBUILT = frozenset(
     {
-        *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests"),
+        *("users", "sessions", "jobs", "heartbeats", "alerts", "pause_requests", "live_calls"),
         # What belongs to accounts, and outlines of sound, which are made again when a page asks for them.
         *("teams", "agent_numbers", "shares", "drafts", "listening_places", "review_preferences", "waveforms"),
         *("saved_searches", "asked_persons"),

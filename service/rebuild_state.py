@@ -17,7 +17,7 @@ from core.jobs import DONE, RUNNING, JobRow
 from core.rebuilding import KEY, KIND, keep_writers_out
 
 # Tables that say nothing of evidence: whoever made an account, or looked at an empty house, may still rebuild.
-NOT_EVIDENCE = frozenset({"users", "sessions", "heartbeats", "alerts"})
+NOT_EVIDENCE = frozenset({"users", "sessions", "heartbeats", "alerts", "live_calls"})
 LOSSES_KEPT = 1000
 
 
