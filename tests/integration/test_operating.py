@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from archive.events import events_of_kinds
 from core import dictionaries
@@ -179,7 +179,7 @@ async def test_what_was_read_last_holds_while_the_database_is_away(sqlite_databa
     await here.look()
     async with sqlite_database.write() as session:
         await session.execute(delete(EffectiveValue))
-        await session.run_sync(lambda plain: EffectiveValue.__table__.drop(plain.connection()))
+        await session.execute(text(f"DROP TABLE {EffectiveValue.__tablename__}"))
     here.forget()
     await here.look()
     assert here.settings_on(TODAY).callback_days == 5
