@@ -45,6 +45,8 @@ CALLS = 12
 TARGET_MS = 50
 START_SECONDS = 60.0
 PASSWORD = secrets.token_urlsafe(12)
+# As it was sealed, and as pages play it.
+FORMS = ("", "?form=wav")
 # What answers machines, and what needs more than a login.
 NOT_MEASURED = ("/api/", "/events/", "/static/", "/healthz", "/readyz", "/metrics", "/login", "/admin")
 
@@ -161,7 +163,7 @@ async def measure(house: House, title: str, pages: int, think: float) -> tuple[f
     """p95 of pages and of the first byte of sound, with pauses; then pages without any."""
     async with web_process(house) as base:
         tokens = await log_in(base)
-        sounds = [f"/api/v1/recordings/{identifier}/audio" for identifier in house.recordings]
+        sounds = [f"/api/v1/recordings/{identifier}/audio{form}" for identifier in house.recordings for form in FORMS]
         await users(Plan(base, tokens[:1], paths(house.recordings), [], len(paths(house.recordings)), 0))
         found = await users(Plan(base, tokens, paths(house.recordings), sounds, pages, think))
         read = table(f"{title}, {USERS} users", found["pages"])
