@@ -141,5 +141,7 @@ async def _turns(session: AsyncSession, shown: Sequence[tuple[UUID, int]]) -> Se
         return []
     turn = TurnRow
     query = select(turn.recording_id, turn.ordinal, turn.start_ms, turn.end_ms, turn.party, turn.text)
+    # Of pairs alone SQLite makes a walk through every turn there is.
+    named = turn.recording_id.in_({identifier for identifier, _ in shown})
     identified = tuple_(turn.recording_id, turn.ordinal).in_(shown)
-    return (await session.execute(query.where(identified).order_by(turn.recording_id, turn.ordinal))).all()  # type: ignore[return-value]
+    return (await session.execute(query.where(named, identified).order_by(turn.recording_id, turn.ordinal))).all()  # type: ignore[return-value]

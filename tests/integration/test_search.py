@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, inspect, select, text, update
+from sqlalchemy import Connection, event, func, inspect, select, text, update
 
 from archive.catalogue import Recording, TurnRow
 from archive.folding import fold
@@ -243,6 +243,23 @@ async def test_what_was_said_often_in_another_season_is_found_newest_first(postg
     following = await found_by(postgres_database, "满意", limit=30, before=page.next)
     assert [call.recording_id for call in following.calls] == [identifier for _, identifier in newest[30:60]]
     assert await calls(postgres_database, "不好") == quiet
+
+
+async def test_no_search_walks_through_every_turn(sqlite_database: Database) -> None:
+    """Whatever SQLite is asked for a page, it looks up the sentences that are shown."""
+    await index(sqlite_database, ["很满意", "解决了", "满意"])
+    asked: list[tuple[str, Any]] = []
+    engine = sqlite_database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    assert await find(sqlite_database, "满意")
+    plans = []
+    async with sqlite_database.read() as session:
+        connection = await session.connection()
+        for statement, values in [each for each in asked if "FROM turns" in each[0]]:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans += [str(row[-1]) for row in plan]
+    assert [plan for plan in plans if "turns" in plan]
+    assert not [plan for plan in plans if "SCAN turns" in plan]
 
 
 async def test_patience_ends_with_a_word_about_how_far_it_came(postgres_database: Database) -> None:
