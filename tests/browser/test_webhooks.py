@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
 from archive.house import Archive
 from archive.store import ObjectStore
@@ -15,7 +15,7 @@ from core.database import Database
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
 from service.webhooks import sender_of
-from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
+from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, tab_to, visitor
 from tests.web import Web, serving
 from tests.webhooks import Receiver, receiving, status
 
@@ -42,15 +42,6 @@ async def web(sqlite_database: Database, store: ObjectStore, tmp_path: Path, set
         yield served
 
 
-async def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until it has the focus; it must be reached."""
-    for _ in range(80):
-        if await wanted.evaluate("each => each === document.activeElement"):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never reaches {wanted}")
-
-
 async def press(page: Page, name: str) -> None:
     await tab_to(page, page.get_by_role("button", name=name, exact=True))
     await page.keyboard.press("Enter")
@@ -59,6 +50,19 @@ async def press(page: Page, name: str) -> None:
 async def send_due(web: Web, settings: Settings) -> None:
     sender = sender_of(web.archive.database, settings, utc_now)
     await asyncio.gather(*await sender.turn())
+
+
+async def test_a_subscriber_by_mouse(web: Web, receiver: Receiver) -> None:
+    async with chromium() as browser:
+        page = await (await visitor(browser, web, "system")).new_page()
+        await page.goto("/admin/webhooks")
+        await page.get_by_label("名称", exact=True).fill("工单平台")
+        await page.get_by_label("网址", exact=True).fill(receiver.url())
+        await page.get_by_label("运行告警").check()
+        await page.get_by_role("button", name="新增", exact=True).click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("工单平台")
+        await page.get_by_role("button", name="发送测试消息").click()
+        await expect(page.get_by_role("status")).to_contain_text("测试消息已排队")
 
 
 async def test_a_subscriber_by_keyboard_alone(web: Web, settings: Settings, receiver: Receiver) -> None:
