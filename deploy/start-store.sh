@@ -18,9 +18,17 @@ IDENTITY
 printf '[jwt.signing]\nkey = "%s"\n[jwt.filer_signing]\nkey = "%s"\n' "$(random)" "$(random)" >security.toml
 
 # The setting is kept in the store; asking for it at each start does no harm.  `durable` tells the health check.
+# The shell prints what it is about to save, so its own word is no proof: the setting is read back.  Its output goes
+# through no pipe to `grep -q`, which leaves at the first match and so ends the shell before it has saved.
+store_shell() { echo "$1" | weed shell -master="$ADDRESS:$MASTER_PORT" -filer="$ADDRESS:$FILER_PORT" 2>/dev/null; }
+is_durable() {
+  case "$(store_shell fs.configure)" in *'"fsync":'*true*) return 0 ;; *) return 1 ;; esac
+}
 make_durable() {
-  until echo "fs.configure -locationPrefix=/buckets/ -fsync -apply" | weed shell -master="$ADDRESS:$MASTER_PORT" \
-    -filer="$ADDRESS:$FILER_PORT" 2>/dev/null | grep -q '"fsync": *true'; do sleep 1; done
+  until is_durable; do
+    store_shell "fs.configure -locationPrefix=/buckets/ -fsync -apply" >/dev/null || true
+    sleep 0.2
+  done
   touch durable
 }
 make_durable &
