@@ -5,10 +5,10 @@ would look like a forgery.
 """
 
 import logging
-import os
 from pathlib import Path
 
 from core.errors import SettingsError
+from core.key_files import write_new_key
 from core.note import SigningKey, VerifierKey
 from core.settings import Settings
 
@@ -47,18 +47,7 @@ def trusted_keys(settings: Settings) -> tuple[VerifierKey, ...]:
 
 def _make(path: Path, name: str) -> None:
     key = SigningKey.generate(name)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key.secret())
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # Two processes may start at once: the first key stays.
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
-    log.warning("a new key signs the ledger; keep a copy of it", extra={"facts": {"file": path, "key": key.verifier}})
+    if write_new_key(path, key.secret()):
+        log.warning(
+            "a new key signs the ledger; keep a copy of it", extra={"facts": {"file": path, "key": key.verifier}}
+        )

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hmac
 import logging
-import os
 import secrets
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.errors import Damaged, SettingsError
+from core.key_files import write_new_key
 
 log = logging.getLogger(__name__)
 
@@ -113,18 +113,5 @@ def _parse(text: str) -> bytes | None:
 
 
 def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{_HEAD}+{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # Two processes may start at once: the first key stays.
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
-    log.warning("a new key seals stored secrets; keep a copy of it", extra={"facts": {"file": path}})
+    if write_new_key(path, f"{_HEAD}+{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n"):
+        log.warning("a new key seals stored secrets; keep a copy of it", extra={"facts": {"file": path}})

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from archive.catalogue import StoredObject, TurnRow
 from archive.heads import sign_head
 from archive.house import Archive
-from archive.search_index import SPOKEN, TABLE, WORDS
+from archive.search_index import SPOKEN
 from core.database import Base
 from core.jobs import DONE, JobRow
 from core.ledger import LedgerRow, check
@@ -17,6 +17,7 @@ from core.rebuilding import KIND
 from retention.rule import keep_until
 from service.rebuild import rebuild
 from tests.integration.kept import SETTINGS
+from tests.wiped import wipe
 from workorders.orders import Finding
 
 # Forked children have the same.
@@ -27,9 +28,7 @@ APART = ("jobs", "ledger", "ledger_head", "objects", "turns", "findings")
 async def lose_database(archive: Archive) -> None:
     """The ledger is signed; then every table is empty."""
     await sign_head(archive, KEY, retain_until=keep_until(SETTINGS, archive.clock()))
-    async with archive.database.write() as session:
-        for table in (*reversed(Base.metadata.sorted_tables), TABLE, WORDS):
-            await session.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    await wipe(archive.database)
 
 
 async def build_again(archive: Archive) -> None:

@@ -195,9 +195,9 @@ def listen(page: Page) -> list[str]:
     return errors
 
 
-async def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until it has the focus; it must be reached."""
-    for _ in range(200):
+async def tab_to(page: Page, wanted: Locator, *, most: int = 80) -> None:
+    """Press Tab until it has the focus; it must be reached in ``most`` steps."""
+    for _ in range(most):
         if await wanted.evaluate("each => each === document.activeElement"):
             return
         await page.keyboard.press("Tab")

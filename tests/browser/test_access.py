@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from api.access.accounts import create_user
-from tests.browser.driving import PATIENCE, listen, visitor
+from tests.browser.driving import PATIENCE, listen, tab_to, visitor
 from tests.web import CITIZEN, PASSWORD, Web
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,13 +21,7 @@ async def _page(browser: Browser, web: Web, role: str) -> Page:
 
 
 async def _tab_to(page: Page, role: str, name: str) -> None:
-    """Press Tab until the thing with this name has the focus; it must be reached."""
-    wanted = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
-    for _ in range(60):
-        if await wanted.evaluate("each => each === document.activeElement"):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never reaches {name}")
+    await tab_to(page, page.get_by_role(role, name=name, exact=True), most=60)  # type: ignore[arg-type]
 
 
 async def test_an_account_is_made_and_its_owner_chooses_a_password(web: Web, browser: Browser) -> None:
@@ -50,11 +44,7 @@ async def test_an_account_is_made_and_its_owner_chooses_a_password(web: Web, bro
     # From here with the keyboard alone.
     await own.locator("body").press("Tab")
     for name, text in (("现在的密码", password), ("新密码", OWN), ("再输一次新密码", OWN)):
-        field = own.get_by_label(name, exact=True).first
-        for _ in range(40):
-            if await field.evaluate("each => each === document.activeElement"):
-                break
-            await own.keyboard.press("Tab")
+        await tab_to(own, own.get_by_label(name, exact=True).first, most=40)
         await own.keyboard.type(text)
     await own.keyboard.press("Enter")
     await expect(own.get_by_role("status")).to_contain_text("密码已更改")
@@ -66,10 +56,7 @@ async def test_an_account_is_made_and_its_owner_chooses_a_password(web: Web, bro
 async def test_an_account_is_made_by_keyboard(web: Web, browser: Browser) -> None:
     page = await _page(browser, web, "security")
     await page.goto("/admin/accounts")
-    for _ in range(30):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("document.activeElement.tagName") == "SUMMARY":
-            break
+    await tab_to(page, page.locator("main summary").first, most=30)
     await page.keyboard.press("Enter")
     await _tab_to(page, "textbox", "用户名")
     await page.keyboard.type("wang.fang")

@@ -16,6 +16,8 @@ from tests.browser.furnishing import write_bags
 from tests.web import ORDER
 
 pytestmark = pytest.mark.timeout(600)
+# A recording's page has a step for every sentence, answer and comment.
+MOST = 200
 
 
 async def opened(browser: Browser, house: House, role: str, path: str) -> Page:
@@ -31,12 +33,12 @@ async def opened(browser: Browser, house: House, role: str, path: str) -> Page:
 
 
 async def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
-    await tab_to(page, wanted)
+    await tab_to(page, wanted, most=MOST)
     await page.keyboard.press(key)
 
 
 async def write(page: Page, wanted: Locator, text: str) -> None:
-    await tab_to(page, wanted)
+    await tab_to(page, wanted, most=MOST)
     await page.keyboard.insert_text(text)
 
 

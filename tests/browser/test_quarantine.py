@@ -13,7 +13,7 @@ from archive.store import ObjectStore
 from core.clock import utc_now
 from core.database import Database
 from core.settings import Settings
-from tests.browser.driving import chromium, listen, require_chromium, visitor
+from tests.browser.driving import chromium, listen, require_chromium, tab_to, visitor
 from tests.integration.test_api_upload import FACTS, sound
 from tests.web import Web, serving
 
@@ -54,10 +54,7 @@ async def test_files_are_let_in_and_removed(web: Web, browser: Browser, tmp_path
     await expect(page.locator("tbody tr")).to_have_count(1)
     # By keyboard alone.
     await page.locator("body").focus()
-    for _ in range(40):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("document.activeElement.id") == "reason-1":
-            break
+    await tab_to(page, page.locator("#reason-1"), most=40)
     await page.keyboard.type("网关的测试文件")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("文件已删除，原因记入审计日志。")).to_be_visible()

@@ -10,7 +10,7 @@ from archive.connect import connect_store
 from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
-from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, visitor
+from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, tab_to, visitor
 from tests.redacted import NAME, PLACE, PURPOSE, Told, telling
 from tests.tables import create_all
 
@@ -83,22 +83,13 @@ async def test_suggestions_are_taken_by_mouse_and_the_copy_is_heard(told: Told, 
 async def test_words_are_covered_by_keyboard_alone(told: Told, browser: Browser) -> None:
     page = await _opened(browser, told, "auditor")
     for name in (NAME, "138****0321", PLACE):
-        await _tab_to(page, name)
+        await tab_to(page, page.get_by_label(name).first)
         await page.keyboard.press("Space")
-    await _tab_to(page, "还要遮盖的词")
+    await tab_to(page, page.get_by_label("还要遮盖的词").first)
     await page.keyboard.type("路灯")
-    await _tab_to(page, "理由")
+    await tab_to(page, page.get_by_label("理由").first)
     await page.keyboard.type("对外提供")
     await page.keyboard.press("Enter")
     await _made(told, page)
     [copy] = await told.copies()
     assert len(copy["spans"]) == 1
-
-
-async def _tab_to(page: Page, label: str) -> None:
-    """Until whatever has this label has the focus."""
-    for _ in range(80):
-        await page.keyboard.press("Tab")
-        if label in await page.evaluate("() => document.activeElement.labels?.[0]?.textContent ?? ''"):
-            return
-    raise AssertionError(f"{label} cannot be reached by keyboard")

@@ -7,7 +7,7 @@ import pytest
 from openpyxl import load_workbook
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import House, listen, visitor
+from tests.browser.driving import House, listen, tab_to, visitor
 from tests.web import CITIZEN
 
 pytestmark = pytest.mark.timeout(600)
@@ -46,17 +46,11 @@ async def test_words_are_found_and_lead_to_their_second(house: House, browser: B
 
 async def test_everything_goes_by_keyboard(house: House, browser: Browser) -> None:
     page, errors = await opened(browser, house)
-    for _ in range(40):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("document.activeElement.id") == "q":
-            break
+    await tab_to(page, page.locator("#q"), most=40)
     await page.keyboard.type("满意")
     await page.keyboard.press("Enter")
     await expect(page.locator("#found mark").first).to_have_text("满意")
-    for _ in range(40):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("document.activeElement.className") == "sentence":
-            break
+    await tab_to(page, page.locator("a.sentence").first, most=40)
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/recordings/*?t=*")
     assert errors == []

@@ -24,7 +24,8 @@ from tests.bags import verify
 from tests.integration.kept import SETTINGS as PLAIN
 from tests.integration.kept import House
 from tests.integration.test_handover_copies import KEY, ask_for, dispose, exported, write
-from tests.integration.test_rebuild import snapshot, wipe
+from tests.integration.test_rebuild import snapshot
+from tests.wiped import wipe
 
 TABLES = ("exports", "export_items", "export_receipts", "disposals")
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import select
 
 from archive import layout
 from archive.catalogue import SIGNALLED, Call, Recording
@@ -19,7 +19,7 @@ from archive.heads import sign_head
 from archive.house import Archive
 from archive.seal import NewTurn, seal_object, seal_recording, seal_transcript
 from archive.search import search
-from archive.search_index import TABLE, WORDS, indexed
+from archive.search_index import indexed
 from archive.search_wanted import Wanted
 from archive.store import ObjectStore
 from core import ledger
@@ -45,6 +45,7 @@ from service.rebuild_state import State
 from service.verification import verify
 from tests.integration.kept import SETTINGS, open_house
 from tests.samples import new_recording, new_turns, write_audio
+from tests.wiped import wipe
 from workorders.exports import import_export
 from workorders.findings import SpokenTurn, decide_finding, read_findings, store_findings
 from workorders.linking import link_by_person, link_recording
@@ -117,15 +118,6 @@ async def snapshot(database: Database) -> Rows:
 def _place(row: dict[str, Any]) -> str:
     """Rows in an order that no moment decides."""
     return str([value for value in row.values() if not isinstance(value, datetime)])
-
-
-async def wipe(database: Database) -> None:
-    """Lose the database."""
-    async with database.write() as session:
-        for name in (TABLE, *((WORDS,) if database.is_sqlite else ())):
-            await session.execute(text(f"DELETE FROM {name}"))  # noqa: S608
-        for table in reversed(Base.metadata.sorted_tables):
-            await session.execute(delete(table))
 
 
 async def again(archive: Archive) -> State:

@@ -19,7 +19,8 @@ from core.note import SigningKey
 from service.rebuild import NOT_REBUILT, rebuild
 from service.verification import verify
 from tests.integration.kept import SETTINGS, House
-from tests.integration.test_rebuild import KEY, again, furnish, recording, seal, sign, snapshot, wipe
+from tests.integration.test_rebuild import KEY, again, furnish, recording, seal, sign, snapshot
+from tests.wiped import wipe
 
 
 async def test_a_database_with_anything_in_it_is_left_alone(house: House, tmp_path: Path) -> None:

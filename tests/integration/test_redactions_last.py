@@ -4,17 +4,15 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject
 from archive.heads import sign_head
 from archive.redaction import Pick
 from archive.redaction_copies import Redaction, ask_redaction, make_redaction, redactions_of
 from archive.seal import NewTurn, lengthen, seal_recording, seal_transcript
-from archive.search_index import TABLE, WORDS
 from archive.shares import Share, make_share
 from archive.verify import verify_recording
-from core.database import Base
 from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
@@ -26,6 +24,7 @@ from service.rebuild import rebuild
 from tests.bags import hand_over, verify
 from tests.integration.kept import NOON, SETTINGS, House
 from tests.web import new_recording, tones
+from tests.wiped import wipe
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 UNTIL = NOON + timedelta(days=740)
@@ -112,11 +111,7 @@ async def test_a_rebuild_brings_copies_back(house: House) -> None:
     await _copied(house, recording)
     await sign_head(house.archive, KEY, retain_until=UNTIL)
     before = await _rows(house)
-    async with house.archive.database.write() as session:
-        for name in (TABLE, *((WORDS,) if house.archive.database.is_sqlite else ())):
-            await session.execute(text(f"DELETE FROM {name}"))  # noqa: S608
-        for table in reversed(Base.metadata.sorted_tables):
-            await session.execute(delete(table))
+    await wipe(house.archive.database)
     state = await rebuild(house.archive, SETTINGS, [KEY.verifier], by="operator", tell=lambda _line: None)
     assert state.losses == []
     assert await _rows(house) == before

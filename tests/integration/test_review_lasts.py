@@ -6,24 +6,24 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import func, select
 
 from archive.comments import Comment, add_comment, comments_of
 from archive.corrections import Correction, correct_transcript, text_versions
 from archive.drafts import Draft, ListeningPlace, note_place, write_draft
 from archive.heads import sign_head
 from archive.peaks import Waveform
-from archive.search_index import TABLE, WORDS
 from archive.shares import Share, make_share
 from archive.verify import verify_recording
 from archive.waveforms import peaks_of
-from core.database import Base, Database
+from core.database import Database
 from core.errors import NotFound
 from core.note import SigningKey
 from retention.disposal import approve, confirm, propose
 from retention.execution import execute
 from service.rebuild import rebuild
 from tests.integration.kept import NOON, SETTINGS, House
+from tests.wiped import wipe
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 LEFT = (Waveform, Draft, ListeningPlace, Comment, Share)
@@ -95,11 +95,7 @@ async def test_comments_and_versions_come_back_from_the_store(house: House) -> N
     async with house.archive.database.read() as session:
         before = [(row.id, row.at_ms, row.text, row.by, row.at) for row in await comments_of(session, recording)]
     await sign_head(house.archive, KEY, retain_until=NOON + timedelta(days=800))
-    async with house.archive.database.write() as session:
-        for name in (TABLE, *((WORDS,) if house.archive.database.is_sqlite else ())):
-            await session.execute(text(f"DELETE FROM {name}"))  # noqa: S608
-        for table in reversed(Base.metadata.sorted_tables):
-            await session.execute(delete(table))
+    await wipe(house.archive.database)
     state = await rebuild(house.archive, SETTINGS, [KEY.verifier], by="operator", tell=lambda _line: None)
     assert state.losses == []
     async with house.archive.database.read() as session:
