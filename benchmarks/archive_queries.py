@@ -90,6 +90,7 @@ async def holds(database: Database, catalogue: Catalogue, settings: Settings) ->
             placed_at=utc_now(),
         )  # fmt: skip
         began = time.perf_counter()
-        joining = await in_scope(database, settings, case, ())
+        async with database.read() as session:
+            joining = await in_scope(session, settings, case, ())
         found[kind] = 1000 * (time.perf_counter() - began), len(joining)
     return found

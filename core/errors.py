@@ -42,6 +42,10 @@ class Unavailable(HuiyinError):
     """A store, database or engine that is needed cannot be reached now; trying later may succeed."""
 
 
+class NoEngine(Unavailable):
+    """The speech engine or its model is not there, or does not fit this machine."""
+
+
 class Damaged(HuiyinError):
     """Bytes are not what was sealed: the error names the object, the expected and the found hash."""
 

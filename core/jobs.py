@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, UtcDateTime
 from core.errors import Conflict, NotFound
+from core.failures import Failure
 from core.ids import new_id
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
@@ -46,7 +47,10 @@ class JobRow(Base):
     run_after: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     worker: Mapped[str] = mapped_column(String(120), default="")
+    # Why the last attempt failed: a ``Failure``.
     error: Mapped[str] = mapped_column(Text, default="")
+    error_kind: Mapped[str] = mapped_column(String(20), default="")
+    error_said: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -126,13 +130,14 @@ async def extend(session: AsyncSession, job: Job, *, worker: str, lease: timedel
 async def finish(session: AsyncSession, job: Job, *, worker: str, now: datetime) -> None:
     """Mark done, in the transaction that holds the job's results; ``Conflict`` when the lease was lost."""
     row = await _owned(session, job, worker)
-    row.state, row.error, row.finished_at, row.lease_until = DONE, "", now, None
+    row.state, row.finished_at, row.lease_until = DONE, now, None
+    row.error = row.error_kind = row.error_said = ""
 
 
-async def give_up_or_retry(session: AsyncSession, job: Job, error: str, *, worker: str, now: datetime) -> str:
+async def give_up_or_retry(session: AsyncSession, job: Job, failure: Failure, *, worker: str, now: datetime) -> str:
     """After a failure: queue again with exponential backoff, or fail for good.  Returns the new state."""
     row = await _owned(session, job, worker)
-    row.error, row.lease_until = error, None
+    row.error, row.error_kind, row.error_said, row.lease_until = failure.text, failure.kind, failure.said, None
     if job.attempt >= job.max_attempts:
         row.state, row.finished_at = FAILED, now
     else:
@@ -149,6 +154,16 @@ async def requeue(session: AsyncSession, identifier: UUID, *, now: datetime) -> 
     if row.state not in (FAILED, QUEUED):
         raise Conflict("only a failed or waiting job can be tried again", job=identifier, state=row.state)
     row.state, row.attempts, row.run_after, row.finished_at = QUEUED, 0, now, None
+
+
+async def requeue_keyed(session: AsyncSession, kind: str, keys: Sequence[str], *, now: datetime) -> None:
+    """``requeue`` of whichever jobs of these keys failed for good; ``Conflict`` where none did."""
+    query = select(JobRow.id).where(JobRow.kind == kind, JobRow.key.in_(keys), JobRow.state == FAILED)
+    failed = (await session.scalars(query)).all()
+    if not failed:
+        raise Conflict("没有失败的任务可以重试 / nothing failed that could be tried again", kind=kind)
+    for identifier in failed:
+        await requeue(session, identifier, now=now)
 
 
 async def requeue_failed(session: AsyncSession, *, now: datetime) -> int:

@@ -7,7 +7,7 @@ transaction with the ledger's rows.  Every step can be done twice.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,12 +22,14 @@ from archive.lock import round_up
 from archive.store import ObjectStore, Version
 from archive.storing import Document, store_documents
 from core.errors import Conflict, Damaged, HuiyinError, NotFound, Refused
+from core.ledger import take_turn
 from core.settings import Settings
 from retention.certificates import KIND, answers_of, certificate, certificate_key
 from retention.conclusion import conclude
 from retention.disposal import BEGIN, CONFIRMED, DONE, EXECUTING, Disposal, move, require_eligible
 from retention.explaining import explain_keeping
 from retention.handover.copies import remove_files
+from retention.membership import still_to_join
 from retention.policies import load_policies
 from retention.recalling import recall_copies
 from retention.rule import Policies, keep_until
@@ -223,16 +225,26 @@ async def begin_deletion(
         return begun, refused
     async with archive.database.write() as session:
         policies = await load_policies(session, settings)
-        for work in await _rows(session, plans, lock=True):
+        found = await _rows(session, plans, lock=True)
+        # Whoever places a case has the ledger's turn, too: it stands before this look, or comes after the beginning.
+        await take_turn(session)
+        joining = await still_to_join(session, settings, [work.recording.id for work in found])
+        for work in found:
             try:
                 _require_confirmed(work.disposal)
                 require_eligible(work.recording, policies, now)
+                _require_unheld(work.recording, joining)
             except Refused as error:
                 refused.append((work.recording.id, error))
                 continue
             _begin(work, policies, plans[work.disposal.id], now)
             begun.append(replace(work, plan=plans[work.disposal.id]))
     return begun, refused
+
+
+def _require_unheld(recording: Recording, joining: Collection[UUID]) -> None:
+    if recording.id in joining:
+        raise Refused("录音处于保全状态，不得处置 / a hold forbids disposal", recording=recording.id)
 
 
 def _begin(work: _Work, policies: Policies, plan: Plan, now: datetime) -> None:

@@ -7,6 +7,10 @@ A recording in a case (a member):
     (in scope) ──join──▶ holding ──store holds it all──▶ held ──case released──▶ letting ──store let go──▶ let go
                 └──its deletion has begun──▶ too late
 
+A decision is a row and a sealed document; what it means for the recordings, however many, is done by a job (``JOB``).
+Until all in scope have joined (``applied_at``), the beginning of a deletion asks the case itself
+(``membership.still_to_join``): nothing goes from the moment that a hold was placed.
+
 ``join`` commits with the catalogue's ``held``, which stops disposal and holds whatever is sealed later; the store
 follows, and where that is interrupted the next run finds ``holding`` and goes on.  Going back the store comes first and
 the catalogue last.  Each step locks the recordings' rows, as sealing and the beginning of a deletion do: a hold comes
@@ -34,6 +38,7 @@ from archive.seal import seal_object
 from core.database import Base, UtcDateTime
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
+from core.jobs import enqueue
 from core.ledger import Entry, append
 from core.settings import Settings
 from retention.disposal import SYSTEM, require_other_person
@@ -43,9 +48,13 @@ from retention.scope import Scope
 Then = Callable[[AsyncSession, StoredObject], Awaitable[None]]
 FORMAT = "huiyin-hold/1"
 KIND = "hold"
+# The kind of job that brings recordings and store to what was decided.
+JOB = "hold"
 # States of a case.
 STANDING, ASKED, RELEASED = "standing", "asked", "released"
 ASK, WITHDRAW, CONFIRM = "ask", "withdraw", "confirm"
+# Steps after which recordings join, or are let go.
+PLACED, FREED = "placed", "released"
 CASE_MOVES: Mapping[tuple[str, str], str] = {
     (STANDING, ASK): ASKED,
     (ASKED, WITHDRAW): STANDING,
@@ -57,7 +66,7 @@ HOLDS = (HOLDING, HELD)
 
 
 class HoldCase(Base):
-    """Why something is held.  ``scope`` is a ``Scope`` as JSON."""
+    """Why something is held.  ``scope`` is a ``Scope`` as JSON; ``applied_at``: when all that was in it had joined."""
 
     __tablename__ = "hold_cases"
 
@@ -68,6 +77,7 @@ class HoldCase(Base):
     state: Mapped[str] = mapped_column(String(10), index=True)
     placed_by: Mapped[str] = mapped_column(String(120))
     placed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     asked_by: Mapped[str] = mapped_column(String(120), default="")
     asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     asked_why: Mapped[str] = mapped_column(Text, default="")
@@ -87,7 +97,7 @@ class HoldMember(Base):
 
 
 async def place(archive: Archive, settings: Settings, *, name: str, reason: str, scope: Scope, by: str) -> HoldCase:
-    """Open a case; its document is sealed.  ``membership.settle_holds`` then holds what is in its scope.
+    """Open a case; its document is sealed, and a job enqueued that holds what is in its scope.
 
     ``Refused`` without a name, a reason, a person or any criterion."""
     require_other_person(by, SYSTEM)
@@ -107,9 +117,10 @@ async def place(archive: Archive, settings: Settings, *, name: str, reason: str,
 
     async def add(session: AsyncSession, _stored: StoredObject) -> None:
         session.add(case)
+        await _enqueue(session, case.id, PLACED, now)
 
     said = {"name": case.name, "reason": case.reason, "scope": case.scope, "by": by}
-    await _seal(archive, settings, case, "placed", Entry("hold placed", by, str(case.id), {}), said, add, now)
+    await _seal(archive, settings, case, PLACED, Entry("hold placed", by, str(case.id), {}), said, add, now)
     return case
 
 
@@ -145,7 +156,7 @@ async def withdraw_release(session: AsyncSession, case_id: UUID, *, by: str, now
 
 
 async def confirm_release(archive: Archive, settings: Settings, case_id: UUID, *, by: str) -> HoldCase:
-    """Release a case, by another person than who asked; ``membership.settle_holds`` then lets its recordings go."""
+    """Release a case, by another person than who asked; the job that is enqueued lets its recordings go."""
     async with archive.database.read() as session:
         case = await find_case(session, case_id)
     _require_second(case, by)
@@ -157,9 +168,10 @@ async def confirm_release(archive: Archive, settings: Settings, case_id: UUID, *
         _require_second(row, by)
         _move(row, CONFIRM)
         row.released_by, row.released_at = by, now
+        await _enqueue(session, case_id, FREED, now)
 
     entry = Entry("hold released", by, str(case_id), {"asked_by": case.asked_by})
-    await _seal(archive, settings, case, "released", entry, asked, release, now)
+    await _seal(archive, settings, case, FREED, entry, asked, release, now)
     async with archive.database.read() as session:
         return await find_case(session, case_id)
 
@@ -167,6 +179,19 @@ async def confirm_release(archive: Archive, settings: Settings, case_id: UUID, *
 def case_key(case_id: UUID, step: str) -> str:
     """Where the document of a case's ``placed`` or ``released`` is sealed."""
     return f"holds/{case_id}/{step}.json"
+
+
+def job_keys(case_id: UUID) -> list[str]:
+    """The keys of a case's jobs."""
+    return [_job_key(case_id, step) for step in (PLACED, FREED)]
+
+
+def _job_key(case_id: UUID, step: str) -> str:
+    return f"{case_id}.{step}"
+
+
+async def _enqueue(session: AsyncSession, case_id: UUID, step: str, now: datetime) -> None:
+    await enqueue(session, JOB, {"case_id": str(case_id)}, now=now, key=_job_key(case_id, step))
 
 
 async def find_case(session: AsyncSession, case_id: UUID) -> HoldCase:

@@ -1,6 +1,7 @@
 """Which recordings the cases hold: what joins a scope is held, what a released case held is let go (``holds``).
 
-``settle_holds`` does whatever is still to do, after a decision, after something was sealed or linked, and every night.
+``settle_holds`` does whatever is still to do: as the job of a decision, after something was sealed or linked, and every
+night.
 Doing it again, or twice at once, does no harm.
 """
 
@@ -14,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import DISPOSED, KEPT, Recording, StoredObject
 from archive.house import Archive
-from core.database import Database
 from core.errors import NotFound
 from core.ledger import Entry, append_all
 from core.settings import Settings
@@ -56,16 +56,26 @@ async def settle_holds(archive: Archive, settings: Settings, *, only: Collection
     async with archive.database.read() as session:
         cases = (await session.scalars(select(HoldCase).where(HoldCase.state != RELEASED))).all()
     for case in cases:
-        found = await in_scope(archive.database, settings, case, only)
+        async with archive.database.read() as session:
+            found = await in_scope(session, settings, case, only)
         for start in range(0, len(found), JOINING):
             new, late = await _join(archive, case.id, found[start : start + JOINING])
             joined, too_late = joined + new, too_late + late
+        if case.applied_at is None and not only:
+            await _mark_applied(archive, case.id)
     held = await _in_chunks(archive, HOLDING, only)
     let_go = 0 if only else await _let_go(archive)
     return Settled(joined, held, too_late, let_go)
 
 
-async def in_scope(database: Database, settings: Settings, case: HoldCase, only: Collection[UUID]) -> list[UUID]:
+async def still_to_join(session: AsyncSession, settings: Settings, recordings: Collection[UUID]) -> set[UUID]:
+    """Of these recordings, those that a case will hold which was placed and is not applied yet."""
+    query = select(HoldCase).where(HoldCase.state != RELEASED, HoldCase.applied_at.is_(None))
+    cases = (await session.scalars(query)).all()
+    return {each for case in cases for each in await in_scope(session, settings, case, recordings)}
+
+
+async def in_scope(session: AsyncSession, settings: Settings, case: HoldCase, only: Collection[UUID]) -> list[UUID]:
     """Recordings in the scope of a case that are not in the case yet."""
     scope = Scope.parse(case.scope)
     member = exists().where(HoldMember.case_id == case.id, HoldMember.recording_id == Recording.id)
@@ -73,9 +83,13 @@ async def in_scope(database: Database, settings: Settings, case: HoldCase, only:
     query = query.where(scope.condition(settings.timezone), Recording.life != DISPOSED, ~member)
     if only:
         query = query.where(Recording.id.in_(only))
-    async with database.read() as session:
-        rows = await session.execute(query.order_by(Recording.id))
-        return [row.id for row in rows if scope.confirms(row.id, (row.citizen_number, row.agent_number))]
+    rows = await session.execute(query.order_by(Recording.id))
+    return [row.id for row in rows if scope.confirms(row.id, (row.citizen_number, row.agent_number))]
+
+
+async def _mark_applied(archive: Archive, case_id: UUID) -> None:
+    async with archive.database.write() as session:
+        (await find_case(session, case_id)).applied_at = archive.clock()
 
 
 async def _join(archive: Archive, case_id: UUID, recordings: Sequence[UUID]) -> tuple[int, int]:

@@ -2,4 +2,4 @@
 
 TRANSCRIBE, FIND_ORDER, FINDINGS = "transcribe", "find_order", "findings"
 RELINK, NIGHTLY, DAILY = "relink", "nightly", "daily"
-EXPORT, REDACT = "export", "redact"
+EXPORT, REDACT, HOLD = "export", "redact", "hold"

@@ -2,7 +2,7 @@
 
     spool ──sealer──▶ sealed recording ──┬──▶ transcribe ──▶ findings
                                          └──▶ find_order
-    import of orders ──▶ relink          schedule ──▶ nightly, daily          API ──▶ export, redact
+    import of orders ──▶ relink          schedule ──▶ nightly, daily          API ──▶ export, redact, hold
 
 Every function is idempotent: a worker may die at any line and another does the job again.  What a job leads to is
 enqueued in the transaction that holds its result.
@@ -39,7 +39,7 @@ from retention.handover.tables import DONE as EXPORT_DONE
 from retention.membership import settle_holds
 from retention.rule import keep_until
 from service.hotwords import hot_words
-from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, NIGHTLY, REDACT, RELINK, TRANSCRIBE
+from service.kinds import DAILY, EXPORT, FIND_ORDER, FINDINGS, HOLD, NIGHTLY, REDACT, RELINK, TRANSCRIBE
 from service.night import run_night
 from transcription.engine import Transcriber, Transcript, Turn
 from workorders.findings import SpokenTurn, read_findings, store_findings
@@ -183,6 +183,11 @@ async def redact(context: Context, job: Job) -> None:
     await make_redaction(context.archive, UUID(job.payload["redaction_id"]))
 
 
+async def hold(context: Context, job: Job) -> None:
+    """Hold what is in the scope of a case that was placed, or let go what a released one held."""
+    await settle_holds(context.archive, context.settings)
+
+
 STEPS: Mapping[str, Step] = {
     TRANSCRIBE: transcribe,
     FIND_ORDER: find_order,
@@ -192,6 +197,7 @@ STEPS: Mapping[str, Step] = {
     DAILY: daily,
     EXPORT: export,
     REDACT: redact,
+    HOLD: hold,
 }
 
 

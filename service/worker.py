@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import jobs
 from core.errors import Conflict, HuiyinError
+from core.failures import Failure
 from core.jobs import Job
 from service.pipeline import STEPS, Context, note_failure
 
@@ -63,7 +64,7 @@ async def work_once(context: Context, name: str) -> bool:
         with suppress(Conflict):
             async with archive.database.write() as session:
                 await jobs.finish(session, job, worker=name, now=archive.clock())
-        log.info("done", extra={"facts": {"job": job.kind, "key": job.key, "attempt": job.attempt}})
+        log.info("done", extra={"facts": {"job": job.kind, "id": job.id, "key": job.key, "attempt": job.attempt}})
     finally:
         keeper.cancel()
     return True
@@ -71,12 +72,13 @@ async def work_once(context: Context, name: str) -> bool:
 
 async def _failed(context: Context, job: Job, error: Exception, name: str) -> None:
     archive = context.archive
-    reason = f"{type(error).__name__}: {error}"
+    failure = Failure.of(error)
     with suppress(Conflict):
         async with archive.database.write() as session:
-            state = await jobs.give_up_or_retry(session, job, reason, worker=name, now=archive.clock())
-            await note_failure(session, job, reason, final=state == jobs.FAILED)
-        facts = {"job": job.kind, "key": job.key, "attempt": job.attempt, "state": state, "error": reason}
+            state = await jobs.give_up_or_retry(session, job, failure, worker=name, now=archive.clock())
+            await note_failure(session, job, failure.text, final=state == jobs.FAILED)
+        facts = {"job": job.kind, "id": job.id, "key": job.key, "attempt": job.attempt, "state": state}
+        facts |= {"kind": failure.kind, "error": failure.text}
         log.error("a job failed", extra={"facts": facts}, exc_info=not isinstance(error, HuiyinError))
 
 

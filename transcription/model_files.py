@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from core.errors import Unavailable
+from core.errors import NoEngine
 
 SAMPLE = "sample"
 SAMPLE_DIR = Path(__file__).parent / "sample_model"
@@ -22,10 +22,10 @@ def local_directory(model: str) -> Path | None:
 def hash_model(directory: Path) -> str:
     """SHA-256 over the names and SHA-256 hashes of the engine's files.
 
-    Raises ``Unavailable`` when the directory holds no model.
+    Raises ``NoEngine`` when the directory holds no model.
     """
     if not (directory / "model.bin").is_file():
-        raise Unavailable(
+        raise NoEngine(
             "this directory holds no speech model",
             directory=directory,
             expected="model.bin in CTranslate2 form",

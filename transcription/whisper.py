@@ -21,7 +21,7 @@ import faster_whisper
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from core.errors import HuiyinError, Unavailable
+from core.errors import HuiyinError, NoEngine
 from core.settings import Settings
 from transcription.audio import ENGINE_RATE, Channel, Samples, read_sound
 from transcription.dialogue import dialogue
@@ -58,7 +58,7 @@ class Piece:
 def load_transcriber(settings: Settings) -> "WhisperTranscriber":
     """Load the model that the settings name; seconds of time, and memory that stays.
 
-    Raises ``Unavailable`` when it cannot be found, fetched or run on the device asked for.
+    Raises ``NoEngine`` when it cannot be found, fetched or run on the device asked for.
     """
     directory = _directory(settings.asr_model)
     digest = hash_model(directory)
@@ -91,7 +91,7 @@ def choose_device(wanted: str) -> tuple[str, str]:
     """Device and compute type: float16 on a GPU that CTranslate2 sees, int8 on the processor."""
     device = wanted if wanted != "auto" else ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
     if device == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise Unavailable(
+        raise NoEngine(
             "no GPU can be seen", setting="HUIYIN_ASR_DEVICE", expected="a CUDA device", remedy="set it to cpu or auto"
         )
     best = "float16" if device == "cuda" else "int8"
@@ -108,8 +108,8 @@ def _directory(model: str) -> Path:
         raise _cannot_load(model, error) from error
 
 
-def _cannot_load(model: str, error: Exception, **facts: object) -> Unavailable:
-    return Unavailable(
+def _cannot_load(model: str, error: Exception, **facts: object) -> NoEngine:
+    return NoEngine(
         "the speech model cannot be loaded",
         setting="HUIYIN_ASR_MODEL",
         model=model,

@@ -12,7 +12,7 @@ from retention.handover.begin import list_export
 from retention.handover.copies import kept_until
 from retention.handover.scope import CASE, Scope
 from retention.handover.tables import Export
-from retention.holds import TOO_LATE, HoldCase, HoldMember
+from retention.holds import RELEASED, TOO_LATE, HoldCase, HoldMember
 
 
 async def ask(
@@ -49,10 +49,17 @@ async def members(session: AsyncSession, name: str) -> list[UUID]:
         wanted = HoldCase.id == UUID(name)
     except ValueError:
         wanted = HoldCase.name == name
-    cases = list(await session.scalars(select(HoldCase.id).where(wanted)))
+    cases = list(await session.scalars(select(HoldCase).where(wanted)))
     if not cases:
         raise NotFound("没有这个保全案件 / no such case", remedy="`huiyin hold list` shows their names and identifiers")
     if len(cases) > 1:
-        raise Conflict("several cases have this name", cases=cases, remedy="give the identifier")
-    members = select(HoldMember.recording_id).where(HoldMember.case_id == cases[0], HoldMember.state != TOO_LATE)
+        identifiers = [case.id for case in cases]
+        raise Conflict("several cases have this name", cases=identifiers, remedy="give the identifier")
+    [case] = cases
+    if case.applied_at is None and case.state != RELEASED:
+        raise Conflict(
+            "案件仍在列入录音，请稍后再制作移交包 / recordings are still joining this case: ask again in a while",
+            case=case.id,
+        )
+    members = select(HoldMember.recording_id).where(HoldMember.case_id == case.id, HoldMember.state != TOO_LATE)
     return list(await session.scalars(members))

@@ -8,11 +8,13 @@ import pytest
 
 from core import jobs
 from core.database import Database
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NoEngine, NotFound
+from core.failures import Failure
 from core.ids import new_id
 from core.jobs import Job, JobRow
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+FAILURE = Failure.of(NoEngine("no engine"))
 LEASE = timedelta(minutes=5)
 SECOND = timedelta(seconds=1)
 
@@ -99,7 +101,7 @@ async def test_a_worker_that_dies_loses_its_job(database: Database) -> None:
     for attempt in (
         lambda s: jobs.finish(s, dead, worker="w1", now=NOW),
         lambda s: jobs.extend(s, dead, worker="w1", lease=LEASE, now=NOW),
-        lambda s: jobs.give_up_or_retry(s, dead, "late", worker="w1", now=NOW),
+        lambda s: jobs.give_up_or_retry(s, dead, FAILURE, worker="w1", now=NOW),
     ):
         with pytest.raises(Conflict, match="another worker"):
             async with database.write() as session:
@@ -132,16 +134,17 @@ async def test_failures_wait_longer_each_time_and_then_end(database: Database) -
     for _ in range(2):
         job = await taken(database, at=at)
         async with database.write() as session:
-            assert await jobs.give_up_or_retry(session, job, "no engine", worker="w1", now=at) == "queued"
+            assert await jobs.give_up_or_retry(session, job, FAILURE, worker="w1", now=at) == "queued"
         waits.append((await row(database, identifier)).run_after - at)
         assert await take(database, at=at) is None
         at += waits[-1]
     assert waits == [jobs.FIRST_RETRY, 2 * jobs.FIRST_RETRY]
     job = await taken(database, at=at)
     async with database.write() as session:
-        assert await jobs.give_up_or_retry(session, job, "no engine", worker="w1", now=at) == "failed"
+        assert await jobs.give_up_or_retry(session, job, FAILURE, worker="w1", now=at) == "failed"
     failed = await row(database, identifier)
-    assert (failed.error, failed.finished_at, failed.attempts) == ("no engine", at, 3)
+    assert (failed.error, failed.finished_at, failed.attempts) == ("NoEngine: no engine", at, 3)
+    assert (failed.error_kind, failed.error_said) == ("no engine", "")
     assert await take(database, at=at + timedelta(days=1)) is None
 
 
@@ -152,7 +155,7 @@ async def test_the_longest_wait_has_a_limit(database: Database) -> None:
     for _ in range(14):
         job = await taken(database, at=at)
         async with database.write() as session:
-            await jobs.give_up_or_retry(session, job, "x", worker="w1", now=at)
+            await jobs.give_up_or_retry(session, job, FAILURE, worker="w1", now=at)
         before, at = at, (await row(database, identifier)).run_after
     assert at - before == jobs.LONGEST_RETRY
 
@@ -163,7 +166,7 @@ async def test_a_person_can_try_again(database: Database) -> None:
         at = (await row(database, identifier)).run_after
         job = await taken(database, at=at)
         async with database.write() as session:
-            await jobs.give_up_or_retry(session, job, "x", worker="w1", now=at)
+            await jobs.give_up_or_retry(session, job, FAILURE, worker="w1", now=at)
     async with database.write() as session:
         await jobs.requeue(session, identifier, now=NOW)
     job = await taken(database)

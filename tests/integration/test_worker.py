@@ -72,7 +72,7 @@ async def test_a_missing_engine_is_tried_again_then_failed_and_can_be_retried(
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert await worker.work_once(_context(archive, str(empty), later), "test")
     found, job = await _look(database, recording)
-    assert (job.state, found.text_state) == (jobs.FAILED, TEXT_FAILED)
+    assert (job.state, job.error_kind, found.text_state) == (jobs.FAILED, "no engine", TEXT_FAILED)
 
     async with database.write() as session:
         await jobs.requeue(session, job.id, now=archive.clock())
