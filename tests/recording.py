@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
-import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from telephony.call import CallFacts
 from telephony.entrance import Entrance
 from telephony.recorder import Recorder
 from telephony.rtp.capture import Capture
+from tests.ports import media_ports
 
 
 @dataclass
@@ -52,12 +51,6 @@ class House:
         return await asyncio.wait_for(self.observer.done.get(), 30)
 
 
-# Each test takes its own ports, so that a straggler of one never reaches another.
-# Processes that test side by side take every fourth stretch each.
-_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
-_ports = itertools.cycle(range(31000 + 40 * _process, 60000, 160))
-
-
 @contextlib.asynccontextmanager
 async def open_house(
     directory: Path,
@@ -70,7 +63,8 @@ async def open_house(
     entrance: Entrance | None = None,
 ) -> AsyncIterator[House]:
     """Capture and recorder, started and stopped."""
-    first = next(_ports)
+    # A straggler of one test never reaches another.
+    first = media_ports(40)
     capture = Capture("127.0.0.1", ports or PortRange(first, first + 39), interval=0.02)
     observer, spool = Observer(), directory / "spool"
     recorder = Recorder(

@@ -19,7 +19,7 @@ from core.clock import utc_now
 from core.settings import Settings, load
 from service.health import check
 from service.wiring import open_archive
-from tests.ports import free_port
+from tests.ports import free_port, media_ports
 from workorders.orders import Finding
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,13 +30,13 @@ HOP_SECONDS = 90.0
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
     """The variables of a service of its own in ``directory``."""
-    first = 30000 + 1000 * (os.getpid() % 20)
+    first = media_ports(600)
     return {
         "PATH": os.environ["PATH"],
         "HUIYIN_DATA_DIR": str(directory / "data"),
         "HUIYIN_HTTP_BIND": f"127.0.0.1:{free_port()}",
         "HUIYIN_SIP_BIND": f"127.0.0.1:{free_port()}",
-        "HUIYIN_RTP_PORTS": f"{first}-{first + 999}",
+        "HUIYIN_RTP_PORTS": f"{first}-{first + 599}",
         # A test that leaves a call open must not wait for its end.
         "HUIYIN_DRAIN_SECONDS": "0",
         **more,

@@ -16,6 +16,7 @@ from telephony.rtp.capture import Capture
 from telephony.rtp.codecs import PCMA, PCMU
 from telephony.rtp.sender import Sender, SenderReport, run_together
 from tests.full_disk import files_of_at_most
+from tests.ports import free_port, media_ports
 from tests.spools import STARTED, Samples, call, packets, tone, write_spool
 
 HOST = "127.0.0.1"
@@ -159,7 +160,8 @@ async def sent(
     directory: Path, agent: Samples, citizen: Samples, *, speed: float = 1.0, damage: float = 0.0
 ) -> tuple[CallFacts, tuple[SenderReport, ...]]:
     """Both parties through real sockets into spools."""
-    capture = Capture(HOST, PortRange(24200, 24299), interval=0.02)
+    first = media_ports(20)
+    capture = Capture(HOST, PortRange(first, first + 19), interval=0.02)
     capture.start()
     senders, ports = [], []
     for index, sound in enumerate((agent, citizen)):
@@ -251,7 +253,7 @@ async def test_a_sender_adds_silence_around_and_pads(tmp_path: Path) -> None:
 
 async def test_a_sender_stops_when_told(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(60_000), 8000)
-    sender = Sender(tmp_path / "a.wav", (HOST, 24990))
+    sender = Sender(tmp_path / "a.wav", (HOST, free_port()))
     sender.stop()
     assert (await sender.run()).packets == 0
 

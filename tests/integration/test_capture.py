@@ -20,10 +20,12 @@ from telephony.rtp.packet import goodbye
 from telephony.rtp.sockets import RECEIVE_BUFFER
 from telephony.rtp.spool import SpoolReader
 from tests.full_disk import files_of_at_most
+from tests.ports import free_ports, media_ports
 from tests.spools import packets, tone
 
 HOST = "127.0.0.1"
-PORTS = PortRange(24001, 24032)
+_first = free_ports(32)
+PORTS = PortRange(_first, _first + 31)
 SOUND = [packet for _, packet in packets(tone(1000))]
 
 
@@ -157,9 +159,11 @@ async def test_foreign_senders_are_counted_and_kept(capture: Capture, gateway: s
 
 
 async def test_ports_run_out_and_come_back(tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24101, 24106))
+    even = free_ports(6)
+    # An odd port at either end serves no stream.
+    capture = Capture(HOST, PortRange(even - 1, even + 4))
     first, second = capture.open(tmp_path / "1"), capture.open(tmp_path / "2")
-    assert {first, second} == {24102, 24104}
+    assert {first, second} == {even, even + 2}
     with pytest.raises(Unavailable, match="no RTP port is free"):
         capture.open(tmp_path / "3")
     assert not (tmp_path / "3").exists()
@@ -170,17 +174,19 @@ async def test_ports_run_out_and_come_back(tmp_path: Path) -> None:
 
 async def test_a_port_in_use_elsewhere_is_passed_over(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        stranger.bind((HOST, 24113))
-        capture = Capture(HOST, PortRange(24112, 24115))
-        assert capture.open(tmp_path / "1") == 24114
+        even = free_ports(4)
+        stranger.bind((HOST, even + 1))
+        capture = Capture(HOST, PortRange(even, even + 3))
+        assert capture.open(tmp_path / "1") == even + 2
         await capture.stop()
 
 
 async def test_a_spool_that_cannot_be_made_frees_its_port(tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24120, 24121))
+    even = free_ports(2)
+    capture = Capture(HOST, PortRange(even, even + 1))
     with pytest.raises(Unavailable, match="cannot create a spool file"):
         capture.open(tmp_path / "missing" / "1")
-    assert capture.open(tmp_path / "1") == 24120
+    assert capture.open(tmp_path / "1") == even
     await capture.stop()
 
 
@@ -244,7 +250,7 @@ async def test_a_spool_in_trouble_at_its_end_is_written_later(
 
 
 async def test_stopping_closes_every_port(gateway: socket.socket, tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24130, 24139))
+    capture = Capture(HOST, PORTS)
     capture.start()
     ports = [capture.open(tmp_path / f"{index}") for index in range(3)]
     for port in ports:
@@ -255,7 +261,7 @@ async def test_stopping_closes_every_port(gateway: socket.socket, tmp_path: Path
 
 
 async def test_receives_on_ipv6(tmp_path: Path) -> None:
-    capture = Capture("::1", PortRange(24140, 24141))
+    capture = Capture("::1", PORTS)
     try:
         port = capture.open(tmp_path / "1")
     except Unavailable:
@@ -314,8 +320,9 @@ async def test_multiplexed_rtcp_needs_no_second_port(tmp_path: Path) -> None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway,
     ):
-        stranger.bind((HOST, 24151))
-        capture = Capture(HOST, PortRange(24150, 24151))
+        even = free_ports(2)
+        stranger.bind((HOST, even + 1))
+        capture = Capture(HOST, PortRange(even, even + 1))
         with pytest.raises(Unavailable):
             capture.open(tmp_path / "1")
         port = capture.open(tmp_path / "2", mux=True)
@@ -328,7 +335,7 @@ async def test_multiplexed_rtcp_needs_no_second_port(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what it dropped")
 async def test_what_the_kernel_had_no_room_for_is_counted(gateway: socket.socket, tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24152, 24153))
+    capture = Capture(HOST, PORTS)
     port = capture.open(tmp_path / "1")
     sent = 0
     # Nobody reads: half a MiB, doubled, holds less than this of such packets.
@@ -341,7 +348,8 @@ async def test_what_the_kernel_had_no_room_for_is_counted(gateway: socket.socket
 
 
 async def test_more_sockets_than_one_slice_reads_all_get_their_turn(gateway: socket.socket, tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24200, 24699), interval=0.05)
+    first = media_ports(500)
+    capture = Capture(HOST, PortRange(first, first + 499), interval=0.05)
     capture.start()
     ports = [capture.open(tmp_path / f"{number}") for number in range(200)]
     # Ports that close while others wait for their turn take nothing from those.
@@ -355,7 +363,7 @@ async def test_more_sockets_than_one_slice_reads_all_get_their_turn(gateway: soc
 
 
 async def test_streams_share_what_may_wait_for_a_full_disk(gateway: socket.socket, tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24160, 24169), held=4000)
+    capture = Capture(HOST, PORTS, held=4000)
     ports = [capture.open(tmp_path / f"{number}") for number in range(4)]
     with files_of_at_most(64):
         for packet in SOUND:
@@ -369,7 +377,7 @@ async def test_streams_share_what_may_wait_for_a_full_disk(gateway: socket.socke
 
 
 async def test_too_few_open_files_are_named_with_their_remedy(tmp_path: Path) -> None:
-    capture = Capture(HOST, PortRange(24170, 24199))
+    capture = Capture(HOST, PORTS)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
     # Three are free below the limit: enough for one stream.

@@ -15,6 +15,7 @@ from telephony.recorder import Recorder
 from telephony.rtp.assemble import assemble
 from telephony.rtp.capture import Capture
 from telephony.simulator import place_call
+from tests.ports import free_ports
 from tests.recording import House, Observer, open_house, tone
 
 AGENT, CITIZEN = "8001", "13900000001"
@@ -126,7 +127,8 @@ async def test_a_call_without_metadata_is_taken(house: House, tmp_path: Path) ->
 
 async def test_a_refusal_names_the_status_and_the_remedy(tmp_path: Path) -> None:
     voice = tone(tmp_path / "v.wav", 440, 0.2)
-    async with open_house(tmp_path, ports=PortRange(30950, 30951)) as house:
+    first = free_ports(2)
+    async with open_house(tmp_path, ports=PortRange(first, first + 1)) as house:
         with pytest.raises(Refused, match=r"503 Service Unavailable.*out of RTP ports"):
             await place_call(house.address, voice, voice, agent_number=AGENT, citizen_number=CITIZEN)
         assert house.observer.begun == []

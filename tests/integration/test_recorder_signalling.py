@@ -14,6 +14,7 @@ from telephony.call import CallFacts
 from telephony.sip.message import Message, Request, Response
 from telephony.sip.sdp import parse_sdp
 from telephony.sip.transport import Link
+from tests.ports import free_ports, media_ports
 from tests.recording import House, open_house
 
 SDP = (
@@ -252,7 +253,8 @@ async def test_noise_does_not_disturb_a_call(house: House, link: Link) -> None:
 
 
 async def test_without_ports_new_calls_wait_and_old_ones_go_on(tmp_path: Path) -> None:
-    async with open_house(tmp_path, ports=PortRange(30900, 30905)) as house:
+    row = free_ports(6)
+    async with open_house(tmp_path, ports=PortRange(row, row + 5)) as house:
         link = await Link.open(house.address, "UDP")
         first = Gateway(link, "one")
         assert (await first.call()).status == 200
@@ -321,7 +323,8 @@ async def test_mutilated_requests_never_stop_the_service(
     """Whole INVITEs with bytes changed, cut and doubled at random: any answer will do, an exception will not."""
     chance = random.Random(2026)
     body = multipart(("application/sdp", SDP), ("application/rs-metadata+xml", METADATA))
-    async with open_house(tmp_path, ports=PortRange(25000, 25799)) as house:
+    first = media_ports(800)
+    async with open_house(tmp_path, ports=PortRange(first, first + 799)) as house:
         for number in range(150):
             link = await Link.open(house.address, transport)
             whole = Gateway(link, f"fuzz{number}").request("INVITE", "Subject: x", body=body, kind=MIXED)

@@ -17,7 +17,7 @@ from service.watch import Watch, room_in
 from telephony.call import CallFacts
 from telephony.rtp.capture import Capture
 from tests.integration.test_alarms import until
-from tests.ports import free_port
+from tests.ports import free_port, free_ports
 from tests.recording import Observer
 from tests.spools import call
 
@@ -26,24 +26,8 @@ PORTS = 4
 
 
 def _ports() -> PortRange:
-    while True:
-        first = free_port() & ~1
-        if first + PORTS <= 65536 and _all_free(first):
-            return PortRange(first, first + PORTS - 1)
-
-
-def _all_free(first: int) -> bool:
-    sockets = []
-    try:
-        for port in range(first, first + PORTS):
-            sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            sockets[-1].bind(("127.0.0.1", port))
-    except OSError:
-        return False
-    finally:
-        for each in sockets:
-            each.close()
-    return True
+    first = free_ports(PORTS)
+    return PortRange(first, first + PORTS - 1)
 
 
 def _standing(alarms: Alarms) -> list[str]:
