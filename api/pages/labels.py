@@ -313,6 +313,7 @@ FLAGS: Mapping[str, str] = {
     "clock restarted": "时间戳曾重新开始",
     "sender reports not believed": "对方时钟报告不可信",
     "sound not decodable": "有声音无法解码",
+    "packets not authentic": "有加密数据包未通过验证，未录入",
     "foreign senders": "收到来历不明的数据包",
     "uploaded": "由网关以文件上传",
     "mono": "单声道，双方声音未分开",

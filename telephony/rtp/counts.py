@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from telephony.call import AGENT, CITIZEN, MIXED
-from telephony.rtp.events import noise_types
+from telephony.rtp.events import event_clocks, noise_types
 from telephony.rtp.placed import LOST, PAUSED, SUPPRESSED, Gap
 from telephony.rtp.playout import Playout
 from telephony.rtp.tracks import Track
@@ -98,12 +98,20 @@ def flags(track: Track, counts: Mapping[str, Any]) -> Iterator[str]:
         "several sources": counts.get("sources", 0) > 1,
         "clock restarted": bool(counts.get("anchored_again")),
         "sender reports not believed": survey is not None and survey.odd_reports,
-        "sound not decodable": bool(counts.get("undecodable")),
+        "sound not decodable": bool(counts.get("undecodable")) or _spoke_otherwise(track),
+        "packets not authentic": bool(received.get("unauthentic_packets")),
         "spool incomplete": bool(received.get("unspooled_packets")),
         "foreign senders": bool(received.get("foreign_sources")),
     }
     for flag in (*track.flags, *(flag for flag, there in odd.items() if there)):
         yield f"{label}: {flag}"
+
+
+def _spoke_otherwise(track: Track) -> bool:
+    """Whether sound came in a payload type that nobody had agreed on, so that silence stands for it."""
+    agreed = track.stream.payload_types
+    beside = noise_types(agreed) | event_clocks(agreed).keys()
+    return track.survey is not None and not beside.issuperset(+track.survey.unknown)
 
 
 def missing_parties(tracks: Sequence[Track]) -> list[str]:

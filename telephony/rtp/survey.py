@@ -26,6 +26,8 @@ from telephony.rtp.wallclock import Report, Said, believable, read_control
 MOST_SOURCES = 32
 # Longest call: what lies further from the first packet is a stray.
 MOST_MS = 24 * 3600 * 1000.0
+# Longest payload of an event or of comfort noise that was not announced: more is sound.
+_NO_SOUND = 4
 # Two sockets are read one after the other; more than so far back is a damaged record.
 BACKWARDS_MS = 60_000
 # Sender reports that are kept of one source: seven hours of one every five seconds.
@@ -53,6 +55,8 @@ class Survey:
     placed: list[Placed] = field(default_factory=list)
     heard: Counter[int] = field(default_factory=Counter)
     undecoded: Counter[int] = field(default_factory=Counter)
+    # Packets, by payload types that nothing is known of, which are too long for anything but sound.
+    unknown: Counter[int] = field(default_factory=Counter)
     strays: int = 0
     invalid: int = 0
     rtcp: int = 0
@@ -167,6 +171,7 @@ class _Reading:
             clocking = self._clockings.get(payload_type)
             if clocking is None:
                 self.found.undecoded[payload_type] += settled
+                self.found.unknown[payload_type] += int(np.count_nonzero(sizes[alike[:settled]] > _NO_SOUND))
                 continue
             rates[alike] = clocking.ms_per_tick
             lengths = sizes[alike] if clocking.codec.rows else _counted(clocking.counter, rows, alike)

@@ -140,9 +140,12 @@ def test_dynamic_payload_types_and_both_laws(tmp_path: Path) -> None:
 def test_trouble_of_the_capture_is_flagged(tmp_path: Path) -> None:
     write_spool(tmp_path / "0.rtpdump", packets(tone(200)))
     facts = call("agent")
-    received = {"unspooled_packets": 12, "foreign_sources": 1}
+    received = {"unspooled_packets": 12, "foreign_sources": 1, "unauthentic_packets": 3}
     facts = replace(facts, streams=(replace(facts.streams[0], received=received),))
-    assert set(made(tmp_path, facts)[0].flags) == {"0: spool incomplete", "0: foreign senders", "citizen silent"}
+    assert set(made(tmp_path, facts)[0].flags) == {
+        *("0: spool incomplete", "0: foreign senders", "0: packets not authentic"),
+        "citizen silent",
+    }
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:

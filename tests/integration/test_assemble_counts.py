@@ -107,3 +107,25 @@ def test_a_damaged_arrival_makes_no_day_of_silence(tmp_path: Path) -> None:
         assert assembly.duration_ms == 20_000, row
         assert np.array_equal(left, sound)
         assert assembly.streams[0]["strays"] == 1
+
+
+def test_sound_in_a_payload_type_that_nobody_agreed_on_is_told(tmp_path: Path) -> None:
+    """Silence stands for it: a call must not look whole that is not."""
+    sent = list(packets(tone(2000)))
+    sent[50:60] = packets(tone(200), payload_type=111, at=1000, sequence=150, timestamp=5000 + 8000)
+    write_spool(tmp_path / "0.rtpdump", sent)
+    assembly, left, _ = made(tmp_path, call("agent"))
+    assert "0: sound not decodable" in assembly.flags
+    assert assembly.streams[0]["undecoded"] == {"111": 10}
+    assert not left[8000:9600].any()
+    assert left[9600:].any()
+
+
+def test_keys_and_noise_that_nobody_agreed_on_are_no_lost_sound(tmp_path: Path) -> None:
+    sent = list(packets(tone(2000)))
+    sent[50:58] = keys(50, 150)
+    noise = bytes(RtpPacket(13, 170, 5000 + 70 * 160, 7, bytes(10)))
+    keep_alive = bytes(RtpPacket(127, 171, 5000 + 71 * 160, 7, b""))
+    sent[70:72] = [(1400, noise), (1420, keep_alive)]
+    write_spool(tmp_path / "0.rtpdump", sent)
+    assert "0: sound not decodable" not in made(tmp_path, call("agent"))[0].flags
