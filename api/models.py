@@ -348,7 +348,8 @@ class CallView(Model):
     work_order: str
     note: str
     pause: PauseAnswer | None = None
-    # What the recorder sees while the call lasts; ``quality``: good, fair, poor, silent, or empty where unknown.
+    # What the recorder sees while the call lasts; ``quality``: good, fair, poor, silent, lost (no sign of its recorder),
+    # or empty where unknown.
     agent: PartyView | None = None
     citizen: PartyView | None = None
     quality: str = ""

@@ -5,18 +5,19 @@ Whatever fetches a recording or what hangs on one takes the user who asks: anoth
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select, union_all
+from sqlalchemy import ColumnElement, and_, false, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
 
 from api import cursors
 from api.access.user import User
 from api.scope import sees_everything, visible, visible_calls
-from archive.catalogue import Call, Recording, StoredObject, TurnRow
+from archive.catalogue import SIGNALLED, Call, Recording, StoredObject, TurnRow
+from archive.live_calls import LiveCall, unseen
 from core.errors import NotFound
 from core.jobs import JobRow
 from core.ledger import LedgerRow
@@ -203,6 +204,28 @@ async def call_page(
 
 
 async def count_calls(session: AsyncSession, user: User, state: str) -> int:
-    """How many signalled calls are in a state."""
+    """How many calls are in a state."""
     counted = select(func.count()).select_from(Call).where(visible_calls(user), Call.state == state)
     return int(await session.scalar(counted) or 0)
+
+
+@dataclass(frozen=True)
+class OnTheWay:
+    """How many calls without a recording go on, were lost sight of (their recorder has fallen silent), or have ended
+    and wait to be sealed."""
+
+    going_on: int
+    lost: int
+    ended: int
+
+
+async def count_on_the_way(session: AsyncSession, user: User, now: datetime) -> OnTheWay:
+    """The calls that are signalled and no more."""
+    open_, silent = Call.ended_at.is_(None), func.coalesce(unseen(now), false())
+    going_on, lost, ended = (
+        func.count().filter(which) for which in (and_(open_, ~silent), and_(open_, silent), ~open_)
+    )
+    query = select(going_on, lost, ended).select_from(Call).outerjoin(LiveCall, LiveCall.recording_id == Call.id)
+    query = query.where(visible_calls(user), Call.state == SIGNALLED)
+    row = (await session.execute(query)).one()
+    return OnTheWay(row[0], row[1], row[2])

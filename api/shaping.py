@@ -27,7 +27,7 @@ from api.models import (
 )
 from archive.catalogue import Call, Recording, StoredObject, TurnRow
 from archive.corrections import realign
-from archive.live_calls import LiveCall
+from archive.live_calls import Live
 from archive.pausing import PauseRequest
 from core.jobs import JobRow
 from core.ledger import LedgerRow
@@ -221,7 +221,7 @@ def job_view(row: JobRow) -> JobView:
     )
 
 
-def call_view(row: Call, pause: PauseRequest | None = None, live: LiveCall | None = None) -> CallView:
+def call_view(row: Call, pause: PauseRequest | None = None, live: Live | None = None) -> CallView:
     """A signalled call; ``pause`` is the last request to pause or resume it, ``live`` what its recorder sees."""
     seen = CallView.model_validate(row, from_attributes=True)
     known: dict[str, Any] = {"pause": pause_answer(pause)} if pause else {}

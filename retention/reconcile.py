@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive.catalogue import MISSING, SEALED, SIGNALLED, Call, Recording
 from archive.house import Archive
+from archive.live_calls import forget
 from core.ledger import Entry, append
 from retention.disposal import SYSTEM
 
@@ -39,7 +40,8 @@ class Reconciliation:
 
 
 async def reconcile(archive: Archive, *, now: datetime, dry_run: bool) -> Reconciliation:
-    """Settle calls that ended an hour ago, or began a day ago, and still stand as signalled."""
+    """Settle calls that ended an hour ago, or began a day ago, and still stand as signalled; forget what no recorder
+    has spoken of for a day."""
     overdue = or_(
         Call.ended_at <= now - AFTER_END,
         and_(Call.ended_at.is_(None), Call.started_at <= now - AFTER_START),
@@ -55,6 +57,8 @@ async def reconcile(archive: Archive, *, now: datetime, dry_run: bool) -> Reconc
         for call in found:
             await _mark_sealed(archive, call.id)
         marked = [call for call in late if await _mark_missing(archive, call.id, now)]
+        async with archive.database.write() as session:
+            await forget(session, now - AFTER_START)
     else:
         marked = list(late)
     return Reconciliation(

@@ -10,14 +10,14 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from core.errors import Conflict, Unavailable
-from core.ids import time_of
+from core.ids import new_id, time_of
 from telephony import pauses
 from telephony.call import CLOSED, FACTS_FILE, RECORDING, CallFacts
 from telephony.durability import FACTS_NOT_SAVED
@@ -25,6 +25,7 @@ from telephony.durability import FACTS_NOT_SAVED
 log = logging.getLogger(__name__)
 
 RECORDER_LOCK, SEALER_LOCK = ".recorder.lock", ".sealer.lock"
+IDENTIFIER_FILE = ".spool.id"
 FACTS_UNREADABLE = "call facts unreadable"
 # Facts that nothing could read, kept beside those that were made from the files.
 UNREADABLE_FACTS_FILE = "call.json.unreadable"
@@ -63,6 +64,22 @@ def owned(spool: Path, name: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def identifier(spool: Path) -> UUID:
+    """What tells this spool from those of other recorders, kept in it.  Call it only while owning the spool.  A disk
+    that takes no file must not keep the recorder from starting: then it is another one at each start."""
+    file = spool / IDENTIFIER_FILE
+    with suppress(OSError, ValueError):
+        return UUID(file.read_text("ascii"))
+    made = new_id()
+    unfinished = file.with_suffix(".new")
+    try:
+        unfinished.write_text(str(made), "ascii")
+        unfinished.replace(file)
+    except OSError as error:
+        log.warning("the spool's identifier was not kept", extra={"facts": {"why": error.strerror}})
+    return made
 
 
 def call_directories(spool: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from api.context import TOKEN, context, signed_in
 from api.endpoint import Endpoint
 from api.events.message import HEARTBEAT, MEDIA_TYPE, Event, retry_after
 from api.events.streams import STREAMS, Stream
-from api.events.topics import TOPICS, Topic, look_at
+from api.events.topics import TOPICS, Asked, Topic, look_at
 from api.middleware import note_answered
 from api.routes.recordings import path_id
 from api.slow_clients import write
@@ -37,8 +37,9 @@ class Followed:
 
 async def followed(request: web.Request, topic: Topic, subject: UUID | None = None) -> Followed:
     """For a page that follows a topic.  Ask before the page's own queries: what changes in between is then told."""
-    async with context(request).database.read() as session:
-        seen = await look_at(session, topic, signed_in(request), subject)
+    here = context(request)
+    async with here.database.read() as session:
+        seen = await look_at(session, topic, Asked(signed_in(request), subject, here.now()))
     return Followed(f"/events/{topic.path.format(id=subject)}", seen.version)
 
 

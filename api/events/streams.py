@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.access.signin import Rules, holders
 from api.access.user import User
-from api.events.topics import Seen, Topic, look_at
+from api.events.topics import Asked, Seen, Topic, look_at
 from api.problems import Problem
 from api.scope import sees_everything
 from core.clock import Clock
@@ -103,7 +103,7 @@ class Streams:
         """Follow a topic; ``NotFound`` for a subject that is not there, ``Problem`` 429 or 503 beyond the limits."""
         self._require_room(user)
         async with self._database.read() as session:
-            seen = await look_at(session, topic, user, subject)
+            seen = await look_at(session, topic, Asked(user, subject, self._clock()))
         self._require_room(user)
         stream = Stream(watch(topic, user, subject), user, token, seen)
         self._open.add(stream)
@@ -157,7 +157,8 @@ class Streams:
         if not streams:
             return
         try:
-            seen = await look_at(session, watched.topic, streams[0].user, watched.subject)
+            asked = Asked(streams[0].user, watched.subject, self._clock())
+            seen = await look_at(session, watched.topic, asked)
         except NotFound:
             for stream in streams:
                 stream.end("gone")

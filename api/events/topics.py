@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +31,19 @@ from retention.handover.tables import Export
 from retention.holds import HoldCase, HoldMember
 from retention.night import KIND as NIGHT
 
-Look = Callable[[AsyncSession, User, UUID | None], Awaitable[Any]]
 SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who looks, at what, and when."""
+
+    user: User
+    subject: UUID | None
+    now: datetime
+
+
+Look = Callable[[AsyncSession, Asked], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -56,20 +68,20 @@ class Seen:
         return hashlib.sha256(self.state.encode()).hexdigest()[:20]
 
 
-async def look_at(session: AsyncSession, topic: Topic, user: User, subject: UUID | None) -> Seen:
-    """The topic as ``user`` may know of it; ``NotFound`` for a subject that is not there for him."""
-    return Seen(json.dumps(await topic.look(session, user, subject), default=str, sort_keys=True))
+async def look_at(session: AsyncSession, topic: Topic, asked: Asked) -> Seen:
+    """The topic as whoever asks may know of it; ``NotFound`` for a subject that is not there for him."""
+    return Seen(json.dumps(await topic.look(session, asked), default=str, sort_keys=True))
 
 
-async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) -> Any:
-    calls = await reading.list_calls(session, user, SIGNALLED, SHOWN)
-    missing = await reading.list_calls(session, user, MISSING, SHOWN)
+async def _pipeline(session: AsyncSession, asked: Asked) -> Any:
+    calls = await reading.list_calls(session, asked.user, SIGNALLED, SHOWN)
+    missing = await reading.list_calls(session, asked.user, MISSING, SHOWN)
     pauses = await newest(session, [call.id for call in calls])
-    heard = (await live(session, [call.id for call in calls])).values()
+    heard = (await live(session, [call.id for call in calls], asked.now)).items()
     nights = select(LedgerRow.seq).where(LedgerRow.kind == NIGHT).order_by(LedgerRow.seq.desc()).limit(1)
     return [
         [(call.id, call.ended_at, call.work_order, call.note) for call in calls],
-        sorted((each.recording_id, each.quality, each.paused_at, bool(each.citizen_number)) for each in heard),
+        sorted((call, each.quality, each.paused_at, bool(each.citizen_number)) for call, each in heard),
         [call.id for call in missing],
         [(pause.id, pause.outcome) for pause in pauses.values()],
         [(alert.name, alert.process, alert.host, alert.since) for alert in await standing(session)],
@@ -78,43 +90,45 @@ async def _pipeline(session: AsyncSession, user: User, _subject: UUID | None) ->
     ]
 
 
-async def _recording(session: AsyncSession, user: User, subject: UUID | None) -> Any:
+async def _recording(session: AsyncSession, asked: Asked) -> Any:
     columns = select(Recording.text_state, Recording.text_version, Recording.held, Recording.life)
-    row = (await session.execute(columns.where(Recording.id == subject, visible(user)))).one_or_none()
+    row = (await session.execute(columns.where(Recording.id == asked.subject, visible(asked.user)))).one_or_none()
     if row is None:
-        raise NotFound("no such recording", recording=subject)
+        raise NotFound("no such recording", recording=asked.subject)
     return {"text_state": row.text_state, "text_version": row.text_version, "held": row.held, "life": row.life}
 
 
-async def _redactions(session: AsyncSession, user: User, subject: UUID | None) -> Any:
-    await _recording(session, user, subject)
+async def _redactions(session: AsyncSession, asked: Asked) -> Any:
+    await _recording(session, asked)
     columns = select(Redaction.id, Redaction.state, Redaction.written, Redaction.expires_at)
-    rows = await session.execute(columns.where(Redaction.recording_id == subject).order_by(Redaction.asked_at))
+    rows = await session.execute(columns.where(Redaction.recording_id == asked.subject).order_by(Redaction.asked_at))
     waiting = [(queue.kind, queue.state, queue.attempts) for queue in await unfinished(session, "redact")]
     return [[tuple(row) for row in rows], waiting]
 
 
-async def _exports(session: AsyncSession, _user: User, _subject: UUID | None) -> Any:
+async def _exports(session: AsyncSession, _asked: Asked) -> Any:
     progress = select(Export.id, Export.state, Export.recorded, Export.written, Export.removed_at)
     rows = await session.execute(progress.order_by(Export.asked_at.desc()).limit(SHOWN))
     waiting = [(queue.kind, queue.state, queue.attempts) for queue in await unfinished(session, "export")]
     return [[tuple(row) for row in rows], waiting]
 
 
-async def _hold(session: AsyncSession, _user: User, subject: UUID | None) -> Any:
-    case = await session.get(HoldCase, subject)
+async def _hold(session: AsyncSession, asked: Asked) -> Any:
+    case = await session.get(HoldCase, asked.subject)
     if case is None:
-        raise NotFound("没有这个案件 / no such case", case=subject)
-    members = select(HoldMember.state, func.count()).where(HoldMember.case_id == subject).group_by(HoldMember.state)
+        raise NotFound("没有这个案件 / no such case", case=asked.subject)
+    members = (
+        select(HoldMember.state, func.count()).where(HoldMember.case_id == asked.subject).group_by(HoldMember.state)
+    )
     return [case.state, sorted(tuple(row) for row in await session.execute(members))]
 
 
-async def _batch(session: AsyncSession, _user: User, subject: UUID | None) -> Any:
-    states = select(Disposal.state, func.count()).where(Disposal.batch_id == subject).group_by(Disposal.state)
+async def _batch(session: AsyncSession, asked: Asked) -> Any:
+    states = select(Disposal.state, func.count()).where(Disposal.batch_id == asked.subject).group_by(Disposal.state)
     return sorted(tuple(row) for row in await session.execute(states))
 
 
-async def _reports(session: AsyncSession, _user: User, _subject: UUID | None) -> Any:
+async def _reports(session: AsyncSession, _asked: Asked) -> Any:
     newest_first = select(Report.id).order_by(Report.issued_at.desc()).limit(SHOWN)
     waiting = [(queue.kind, queue.state, queue.number) for queue in await unfinished(session, "daily")]
     return [list(await session.scalars(newest_first)), waiting]

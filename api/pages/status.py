@@ -20,7 +20,8 @@ from api.routes.calls import calls, wish
 from api.routes.nights import NightView, nights
 from api.routes.operations import retry_all, retry_job
 from api.shaping import call_view, job_view
-from archive.catalogue import MISSING, SIGNALLED
+from archive.catalogue import MISSING
+from archive.live_calls import LOST
 from archive.pausing import NOT_IN_PROGRESS, PAUSE, RESUME
 from core.alerts import standing
 from core.heartbeats import newest
@@ -46,6 +47,7 @@ class Pipeline:
     """What the page's head says: how much goes on, and how much somebody has to look after."""
 
     calls: int
+    lost: int
     to_seal: int
     queued: int
     failed: int
@@ -56,7 +58,7 @@ class Pipeline:
     @property
     def troubles(self) -> int:
         """Nothing of these: all is well."""
-        return self.failed + self.missing + self.alerts + self.faults
+        return self.failed + self.missing + self.lost + self.alerts + self.faults
 
 
 async def show_status(request: web.Request) -> web.Response:
@@ -68,18 +70,19 @@ async def show_status(request: web.Request) -> web.Response:
         failed = await reading.list_jobs(session, FAILED, SHOWN) if runs else []
         waiting = await reading.list_jobs(session, QUEUED, SHOWN) if runs else []
         missing = await reading.list_calls(session, user, MISSING, SHOWN)
-        signalled = await reading.count_calls(session, user, SIGNALLED)
+        on_the_way = await reading.count_on_the_way(session, user, now)
         missed = await reading.count_calls(session, user, MISSING)
         alerts, beats = await standing(session), await newest(session)
     last = await nights(request, NIGHTS) if runs else []
     shown = (await calls(request, CallQuery(state="signalled", limit=SHOWN))).items
-    ended = [call for call in shown if call.ended_at]
+    lost = [call for call in shown if call.quality == LOST]
     return render(
         request,
         "status.html",
         head=Pipeline(
-            calls=signalled - len(ended),
-            to_seal=len(ended),
+            calls=on_the_way.going_on,
+            lost=on_the_way.lost,
+            to_seal=on_the_way.ended,
             queued=sum(queue.number for queue in queues if queue.state != FAILED),
             failed=sum(queue.number for queue in queues if queue.state == FAILED),
             missing=missed,
@@ -89,8 +92,9 @@ async def show_status(request: web.Request) -> web.Response:
         lines=_lines(queues),
         failed=[job_view(row) for row in failed],
         retrying=[job_view(row) for row in waiting if row.error],
-        calls=[call for call in shown if not call.ended_at],
-        ended=ended,
+        calls=[call for call in shown if not call.ended_at and call not in lost],
+        lost=lost,
+        ended=[call for call in shown if call.ended_at],
         missing=[call_view(row) for row in missing],
         alerts=alerts,
         nights=last,

@@ -18,7 +18,7 @@ async def calls(request: web.Request, asked: CallQuery) -> CallList:
     async with context(request).database.read() as session:
         rows, following = await reading.call_page(session, signed_in(request), asked.state, asked.limit, asked.cursor)
         pauses = await newest(session, [row.id for row in rows])
-        seen = await live(session, [row.id for row in rows])
+        seen = await live(session, [row.id for row in rows], context(request).now())
     items = [call_view(row, pauses.get(row.id), seen.get(row.id)) for row in rows]
     return CallList(items=items, next=following)
 

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from archive.house import Archive
 from core.clock import utc_now
@@ -41,10 +42,19 @@ async def run(settings: Settings) -> None:
             with spool.owned(settings.spool_dir, spool.RECORDER_LOCK):
                 left_over = spool.finish_interrupted(settings.spool_dir)
                 async with Announcer(archive).running() as announcer, _sealer_child():
+                    _announce_ended(announcer, left_over, settings.spool_dir)
                     await _watched(settings, archive, announcer, left_over, told)
         except Conflict:
             await report_second(archive.database, utc_now(), settings.spool_dir)
             raise
+
+
+def _announce_ended(announcer: Announcer, left_over: Sequence[CallFacts], directory: Path) -> None:
+    """Else calls that a crash ended would pass for calls in progress until they are sealed.  Of facts that were made
+    from files the catalogue may know more."""
+    for facts in left_over:
+        if spool.FACTS_UNREADABLE not in facts.flags:
+            announcer.finished(facts, directory / str(facts.recording_id))
 
 
 async def _watched(
@@ -79,7 +89,7 @@ async def _record(
         async with (
             reloading(recorder.reload, told),
             pausing(recorder, database, settings.longest_pause, utc_now),
-            showing(recorder, capture, database),
+            showing(recorder, capture, database, spool.identifier(settings.spool_dir), utc_now),
         ):
             await told.finish.wait()
             finished = await drain(recorder, settings.drain_seconds.total_seconds(), told)

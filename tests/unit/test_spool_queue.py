@@ -72,3 +72,20 @@ def test_a_spool_has_one_owner_for_each_role(tmp_path: Path) -> None:
             pass
     with spool.owned(tmp_path, spool.RECORDER_LOCK):
         pass
+
+
+def test_a_spool_keeps_its_identifier_and_no_other_has_it(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    kept = spool.identifier(tmp_path / "one")
+    assert [spool.identifier(tmp_path / name) == kept for name in ("one", "two")] == [True, False]
+    (tmp_path / "one" / spool.IDENTIFIER_FILE).write_bytes(b"\xff")
+    made = spool.identifier(tmp_path / "one")
+    assert made != kept
+    assert spool.identifier(tmp_path / "one") == made
+    assert spool.waiting(tmp_path / "one") == []
+
+
+def test_a_disk_that_takes_no_file_keeps_no_recorder_from_starting(tmp_path: Path) -> None:
+    (tmp_path / spool.IDENTIFIER_FILE).mkdir()
+    assert spool.identifier(tmp_path) != spool.identifier(tmp_path)
