@@ -1,6 +1,5 @@
 """What a house holds after some time: a night with a fault, a report, corrected text, long titles, many calls."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from reporting.daily import issue_daily
 from retention.batches import list_batch
 from service import pipeline, worker
 from service.night import run_night
+from tests.locks import seal_expired
 from tests.tampering import change_byte
 from tests.told import tell
 from tests.web import ORDER, STARTED, Web, new_recording, order, tones
@@ -109,12 +109,9 @@ async def _hold(web: Web) -> str:
 
 async def _batch(web: Web, directory: Path) -> str:
     """Calls of long ago, listed for review; one of them is approved already."""
-    audio, began = tones(directory / "old.flac", seconds=1), web.archive.clock() - timedelta(days=900)
-    for number in range(3):
-        soon = web.archive.clock() + timedelta(seconds=4)
-        await seal_recording(web.archive, new_recording(began + timedelta(hours=number)), audio, retain_until=soon)
-    # A lock ends with a whole second.
-    await asyncio.sleep(max(0.0, (soon + timedelta(seconds=1) - web.archive.clock()).total_seconds()))
+    began = web.archive.clock() - timedelta(days=900)
+    old = [new_recording(began + timedelta(hours=number)) for number in range(3)]
+    await seal_expired(web.archive, old, tones(directory / "old.flac", seconds=1))
     found = await list_batch(web.archive, Settings(data_dir=directory), now=web.archive.clock())
     assert found
     disposals = await (await web.get(f"/api/v1/disposals?batch={found.id}", "auditor")).json()

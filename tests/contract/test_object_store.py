@@ -11,6 +11,7 @@ from archive.connect import connect_store
 from archive.store import ObjectStore, Version, Write
 from core.clock import utc_now
 from core.errors import Damaged, NotFound, Refused, SettingsError, Unavailable
+from tests.locks import short_lock
 from tests.ports import free_port
 
 CONTENT = b"dialogue " * 50_000
@@ -100,7 +101,7 @@ async def test_lock_dates_that_make_no_sense_are_refused(any_store: ObjectStore)
 
 
 async def test_nothing_is_deleted_before_its_date_or_under_a_hold(any_store: ObjectStore) -> None:
-    lock = timedelta(seconds=3)
+    lock = await short_lock(any_store)
     written = await put(any_store, "short", b"x", lock)
     assert written.lock_until is not None
     with pytest.raises(Refused, match="lock forbids"):
@@ -122,7 +123,7 @@ async def test_nothing_is_deleted_before_its_date_or_under_a_hold(any_store: Obj
 
 async def test_several_are_written_and_deleted_as_one_by_one(any_store: ObjectStore) -> None:
     await any_store.prepare()
-    soon = utc_now() + timedelta(seconds=2)
+    soon = utc_now() + await short_lock(any_store)
     wanted = [Write(f"many/{number}.json", b"%d" % number, sha256(b"%d" % number), soon) for number in range(30)]
     held, *rest = written = await any_store.put_all(wanted)
     assert [(one.key, one.sha256, one.size) for one in written] == [

@@ -14,8 +14,7 @@ from retention.disposal import approve, confirm, propose
 from retention.execution import execute
 from retention.nightly import run_nightly
 from tests.integration.kept import SETTINGS, House, MovableClock
-
-LOCK = timedelta(seconds=6)
+from tests.locks import short_lock
 
 
 @pytest.fixture(
@@ -39,7 +38,7 @@ async def test_a_short_lock_is_lengthened_in_the_store(house: House) -> None:
 
 async def test_an_old_recording_goes_only_after_its_lock(house: House) -> None:
     began = utc_now() - timedelta(days=1200)
-    until = utc_now() + LOCK
+    until = utc_now() + await short_lock(house.archive.store)
     recording = await house.seal(started_at=began, text=False, retain_until=until)
     store = house.archive.store
     before = [version async for version in store.list_versions("recordings/")]

@@ -35,6 +35,7 @@ from core.settings import Settings
 from retention.batches import approve_batch, confirm_batch, list_batch
 from retention.execution import execute_confirmed
 from retention.handover.finishing import FINISHED
+from tests.locks import seal_expired
 from tests.web import STARTED, new_recording, tones
 from tests.webhooks import PATIENCE, Answer, Receiver, close, hang, receiving, status
 
@@ -140,11 +141,10 @@ async def test_each_event_is_told_with_identifiers_only_and_a_signature(
         await text_of(told, recording, 2)
         due = new_recording(utc_now() - timedelta(days=900))
         audio = tones(tmp_path / "due.flac", seconds=0.1)
-        await seal_recording(archive, due, audio, retain_until=utc_now() + timedelta(seconds=1))
-        batch, settings = None, Settings(data_dir=tmp_path)
-        while batch is None:
-            batch = await list_batch(archive, settings, now=utc_now())
-            await asyncio.sleep(0.1)
+        await seal_expired(archive, [due], audio)
+        settings = Settings(data_dir=tmp_path)
+        batch = await list_batch(archive, settings, now=utc_now())
+        assert batch
         async with archive.database.write() as session:
             await approve_batch(session, batch.id, by="auditor", now=utc_now())
             await confirm_batch(session, batch.id, by="operator", now=utc_now())

@@ -19,11 +19,10 @@ from retention.membership import settle_holds
 from retention.scope import Scope
 from tests.attacked import SETTINGS, House
 from tests.full_disk import files_of_at_most
+from tests.locks import short_lock
 from tests.s3_relay import Answer, Forward, Request
 from tests.samples import RETAIN_UNTIL, new_recording, write_audio
 from tests.tampering import ServerVandal
-
-LOCK = timedelta(seconds=4)
 
 
 async def test_a_full_disk_while_sealing_leaves_nothing_half_and_it_is_sealed_later(local_house: House) -> None:
@@ -76,7 +75,8 @@ async def test_two_sealers_of_one_recording_leave_no_fault(house: House) -> None
 
 async def test_a_hold_placed_while_a_disposal_runs_holds_all_or_comes_too_late(house: House) -> None:
     """Whichever is first under the recording's lock wins as a whole; half a recording is never kept."""
-    began, until = utc_now() - timedelta(days=1200), utc_now() + LOCK
+    lock = await short_lock(house.archive.store)
+    began, until = utc_now() - timedelta(days=1200), utc_now() + lock
     recordings = []
     for _ in range(4):
         recording, audio = new_recording(started_at=began), write_audio(house.directory / "old.flac")
