@@ -19,6 +19,7 @@ from telephony.recording import NOT_ACKNOWLEDGED, Ports, Recording
 from telephony.sip.dialog import Dialog, DialogKey, Flow
 from telephony.sip.keypad import pressed
 from telephony.sip.message import Request, readable
+from telephony.sip.sdp import Description
 from telephony.sip.server import RETRY, RETRY_SECONDS, Reply
 from telephony.sip.transaction import GIVE_UP
 from telephony.siprec.session import SessionRequest, UnknownEncoding, read_request
@@ -121,6 +122,8 @@ class Calls:
             return told
         # Without an offer a re-INVITE asks for ours, an UPDATE for nothing (RFC 3261 §14.2, RFC 3311 §5.2).
         asked = told.offer is None and request.method == "INVITE"
+        if told.offer is not None and (refusal := _refuse_change(told.offer)):
+            return self._unchanged(recording, dialog.key, told, refusal)
         try:
             recording.apply(dialog.key, told, self._clock())
             if asked:
@@ -131,6 +134,14 @@ class Calls:
         self._tie(recording)
         self._store(recording, dialog.key, told)
         return self._description(recording, dialog, told) if asked or told.offer is not None else Reply(200)
+
+    def _unchanged(self, recording: Recording, key: DialogKey, told: SessionRequest, refusal: Reply) -> Reply:
+        """What was agreed stays in force (RFC 3261 §14.2): the streams that there are go on; the rest is kept."""
+        for flag in told.offer.refusals() if told.offer else ():
+            recording.flag(flag)
+        recording.apply(key, replace(told, offer=None), self._clock())
+        self._store(recording, key, told)
+        return refusal
 
     def acknowledged(self, dialog: Dialog, request: Request) -> None:
         recording = self._recordings.get(dialog.key)
@@ -286,10 +297,22 @@ def _refuse_body(told: SessionRequest, request: Request) -> Reply | None:
     """488 for an offer without a line that we can take, 415 for a body that says nothing to us and must be understood
     (RFC 3261 §8.2.3); without any, or with metadata alone, the gateway wants our offer."""
     if told.offer is not None:
-        return None if any(media.recordable() for media in told.offer.media) else Reply(488)
+        return None if any(media.recordable() for media in told.offer.media) else _refuse_offer(told.offer)
     optional = "handling=optional" in request.get("Content-Disposition").replace(" ", "").lower()
     told_us = optional or not request.body or any(suffix == "xml" for suffix, _ in told.raw)
-    return None if told_us else Reply(415)
+    why = "its body is neither SDP nor recording metadata; let it send application/sdp, or no body for our offer"
+    return None if told_us else Reply(415, why=why)
+
+
+def _refuse_offer(offer: Description) -> Reply:
+    why = "; ".join(offer.refusals()[:4]) or "no audio line that is open"
+    return Reply(488, why=f"{why}; let it offer G.711 as RTP/AVP, or as RTP/SAVP with a=crypto")
+
+
+def _refuse_change(offer: Description) -> Reply | None:
+    """488 for an offer of which nothing can be taken, unless it closes the lines itself."""
+    taken = any(media.recordable() for media in offer.media)
+    return _refuse_offer(offer) if offer.refusals() and not taken else None
 
 
 def _why(error: Unavailable | OSError) -> str:

@@ -32,7 +32,7 @@ class Entrance:
             networks=settings.sip_allow,
             accounts=None if accounts is None else accounts.accounts,
             own=(*_LOOPBACK, settings.sip_bind.host),
-            refused=_tell,
+            refused=tell_refused,
         )
         return cls(certificate, access, accounts)
 
@@ -48,5 +48,6 @@ class Entrance:
             self.access.accounts = self.accounts.accounts
 
 
-def _tell(host: str, why: str, times: int) -> None:
+def tell_refused(host: str, why: str, times: int) -> None:
+    """Note that a peer was not let in, or its calls were not taken."""
     log.warning("a SIP peer was refused", extra={"facts": {"peer": host, "why": why, "times": times}})

@@ -21,7 +21,7 @@ from telephony.call import CallFacts
 from telephony.calls import CallObserver as CallObserver
 from telephony.calls import Calls
 from telephony.durability import Durability
-from telephony.entrance import Entrance
+from telephony.entrance import Entrance, tell_refused
 from telephony.recording import Ports
 from telephony.sip.dialog import DialogKey, Flow
 from telephony.sip.server import Server
@@ -83,6 +83,7 @@ class Recorder:
             new_tag=lambda: secrets.token_hex(12),
             admission=self._entrance.access,
             session_expires=int(session_expires.total_seconds()),
+            refused=tell_refused,
         )
         self._listeners = Listeners(self._server, certificate=self._entrance.certificate, admits=self._entrance.admits)
 

@@ -21,13 +21,17 @@ class Send:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered; ``offers`` where the body is an offer of ours, which the ACK will answer."""
+    """What is answered; ``offers`` where the body is an offer of ours, which the ACK will answer.
+
+    ``why`` is for whoever runs the recorder: why a call is refused, and the remedy; no numbers or names.
+    """
 
     status: int
     headers: Headers = ()
     content_type: str = ""
     body: bytes = b""
     offers: bool = False
+    why: str = ""
 
 
 class Admission(Protocol):

@@ -99,18 +99,21 @@ def refuse_extension(request: Request) -> Reply | None:
     unknown = [option for option in request.values("Require") if option.lower() not in _TOLERATED]
     if not unknown or request.method in ("ACK", "CANCEL", "BYE"):
         return None
-    return Reply(420, (("Unsupported", ", ".join(unknown)),))
+    why = f"it requires what we do not know: {', '.join(unknown)[:80]}; let it name this in Supported at most"
+    return Reply(420, (("Unsupported", ", ".join(unknown)),), why=why)
 
 
 def refuse_address(request: Request) -> Reply | None:
     """416 for a Request-URI that no telephone has (§8.2.2.1)."""
-    return None if request.uri.partition(":")[0].lower() in _SCHEMES else Reply(416)
+    known = request.uri.partition(":")[0].lower() in _SCHEMES
+    return None if known else Reply(416, why="its Request-URI is neither sip: nor sips: nor tel:")
 
 
 def refuse_form(request: Request) -> Reply | None:
     """406 where the peer would read nothing that we answer with; one known type in Accept is enough."""
     named = [value.partition(";")[0].strip().lower() for value in request.values("Accept")]
-    return Reply(406) if named and not _ANSWER_TYPES.intersection(named) else None
+    refused = named and not _ANSWER_TYPES.intersection(named)
+    return Reply(406, why="its Accept lacks application/sdp") if refused else None
 
 
 def refuse_package(request: Request) -> Reply | None:

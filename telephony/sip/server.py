@@ -16,6 +16,7 @@ from telephony.sip.dialogs import Dialogs
 from telephony.sip.incoming import MOST, Incoming, Key
 from telephony.sip.message import Message, Request, Response
 from telephony.sip.multipart import read_parts
+from telephony.sip.notes import Notes, Tell
 from telephony.sip.responses import options, refuse_at_the_door, refuse_broken, refuse_within
 from telephony.sip.responses import respond as print_response
 from telephony.sip.session_timer import MIN_SE, SessionTimer, TooShort, agree, supports
@@ -36,14 +37,17 @@ class Server:
         admission: Admission | None = None,
         session_expires: int = 0,
         most_transactions: int = MOST,
+        refused: Tell = lambda host, why, times: None,
     ) -> None:
         """``contact`` gives ``host:port`` for a flow, ``new_tag`` an unguessable token; no admission lets all in.
 
         ``session_expires`` is the session interval in seconds that we ask for where the peer does not; 0: none.
+        ``refused`` hears once a minute of each peer whose INVITEs are refused for something that a person must mend.
         """
         self._application, self._contact, self._new_tag = application, contact, new_tag
         self._admission, self._session_expires = admission, session_expires
         self._incoming, self._dialogs = Incoming(most_transactions), Dialogs()
+        self._notes = Notes(refused)
         self._caller = Caller(application, self._dialogs, contact=contact, new_tag=new_tag)
 
     @property
@@ -130,8 +134,10 @@ class Server:
         try:
             # What we ask within a dialog takes the way of our answers: some gateways listen where they do not send.
             reply, dialog = self._answer(request, key, tag, reply_to, now)
-        except ValueError:
-            reply, dialog = Reply(400), None
+        except ValueError as error:
+            reply, dialog = Reply(400, why=f"a broken request: {error}"), None
+        if request.method == "INVITE" and reply.status >= 300 and reply.why:
+            self._notes.add(flow.host, f"{reply.status}, {reply.why}", now)
         if request.method == "CANCEL" and reply.status == 200:
             # Both answers carry the same To tag (§9.2).
             tag = self._incoming.invite_tag(key) or tag

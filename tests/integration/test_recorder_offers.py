@@ -98,6 +98,39 @@ async def test_offers_that_cross_ours_wait(house: House, gateway: Gateway) -> No
     assert house.recorder.calls[0].flags.count("our offer was not answered") == 0
 
 
+async def test_an_offer_of_which_nothing_can_be_taken_leaves_the_call_as_it_was(house: House, gateway: Gateway) -> None:
+    """RFC 3261 §14.2: 488, and what was agreed stays in force; its sound goes on, and the offer is kept."""
+    first = await gateway.call()
+    ports = [media.port for media in parse_sdp(first.body).media]
+    unknown = SDP.replace("RTP/AVP 8", "RTP/AVP 111")
+    assert unknown != SDP
+    for method in ("INVITE", "UPDATE"):
+        assert (await gateway.ask(method, body=unknown)).status == 488
+    send_rtp(ports[0])
+    assert (await gateway.ask("OPTIONS")).status == 200
+    assert house.capture.open_ports == 2
+    # Lines that the gateway closes itself are another matter.
+    closed = SDP.replace("40000", "0").replace("40002", "0")
+    assert (await gateway.ask("INVITE", body=closed)).status == 200
+    assert house.capture.open_ports == 0
+    await gateway.ask("BYE")
+    facts, directory = await house.finished()
+    assert facts.streams[0].received["packets"] == 1
+    assert "audio line 1 refused: no known codec" in facts.flags
+    assert unknown.encode() in [file.read_bytes() for file in (directory / "signalling").iterdir()]
+
+
+async def test_a_call_that_cannot_be_recorded_is_told_with_the_remedy(
+    house: House, gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await gateway.ask("INVITE", body=SDP.replace("RTP/AVP 8", "RTP/AVP 111"))).status == 488
+    (told,) = [record for record in caplog.records if record.msg == "a SIP peer was refused"]
+    facts = vars(told)["facts"]
+    lines = "audio line 1 refused: no known codec; audio line 2 refused: no known codec"
+    assert facts["why"].startswith(f"488, {lines}; let it offer G.711")
+    assert facts["peer"] == "127.0.0.1"
+
+
 async def test_keys_told_by_info_are_noted(house: House, gateway: Gateway) -> None:
     await gateway.call()
     relay = "application/dtmf-relay"
