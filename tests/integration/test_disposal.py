@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from archive.catalogue import Recording, StoredObject, TurnRow
+from archive.seal import lengthen
 from archive.search import search
 from archive.search_wanted import Wanted
 from archive.store import Version
@@ -170,6 +171,63 @@ async def test_a_hold_that_comes_after_the_decision_still_holds(house: House) ->
     with pytest.raises(Refused, match="保全"):
         await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
     assert len(await versions(house)) == 3
+
+
+async def test_a_date_that_was_lengthened_once_stands_whatever_the_rule_says_now(house: House) -> None:
+    recording = await house.seal()
+    kept = NOON + timedelta(days=1000)
+    await lengthen(house.archive, recording.id, kept, why="kept at review", actor="anna")
+    house.clock.now = kept - timedelta(seconds=1)
+    async with house.archive.database.write() as session:
+        with pytest.raises(Refused, match="未到保存期限") as refusal:
+            await propose(session, SETTINGS, recording.id, by="anna", reason="保存期满", now=house.clock.now)
+    assert refusal.value.facts["until"] == kept.isoformat()
+
+
+async def test_a_hold_that_only_the_store_knows_stops_a_disposal_before_anything_is_deleted(house: House) -> None:
+    """As after restoring a database from before the hold."""
+    recording = await house.seal()
+    house.clock.now = NOON + timedelta(days=800)
+    identifier = await decide(house, recording)
+    there = await versions(house)
+    await house.archive.store.hold(there[-1].key, there[-1].version_id, True)
+    with pytest.raises(Refused, match="a hold forbids deletion"):
+        await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
+    assert {each.version_id for each in await versions(house)} == {each.version_id for each in there}
+    async with house.archive.database.read() as session:
+        assert (await session.get_one(Disposal, identifier)).state == "confirmed"
+
+
+async def test_what_is_withdrawn_between_looking_and_deleting_is_not_deleted(house: House) -> None:
+    recording = await house.seal()
+    house.clock.now = NOON + timedelta(days=800)
+    identifier = await decide(house, recording)
+    plan = await plan_deletion(house.archive, recording.id, house.clock.now)
+    async with house.archive.database.write() as session:
+        await withdraw(session, identifier, by="bo", now=house.clock.now)
+    begun, ((who, error),) = await begin_deletion(house.archive, SETTINGS, {identifier: plan}, house.clock.now)
+    assert (begun, who, type(error)) == ([], recording.id, Refused)
+    assert len(await versions(house)) == 3
+
+
+async def test_what_appeared_after_the_plan_goes_with_it_and_is_certified(house: House) -> None:
+    """An interrupted sealing may end between the plan and the deletion: nothing of the recording may stay."""
+    recording = await house.seal()
+    house.clock.now = NOON + timedelta(days=800)
+    identifier = await decide(house, recording)
+    plan = await plan_deletion(house.archive, recording.id, house.clock.now)
+    await begin_deletion(house.archive, SETTINGS, {identifier: plan}, house.clock.now)
+    late = await house.archive.store.put(
+        f"recordings/2026/11/22/{recording.id}/remains/1.rtpdump",
+        b"{}",
+        sha256=EMPTY_JSON,
+        lock_until=house.clock.now + timedelta(seconds=1),
+    )
+    house.clock.now += timedelta(days=1)
+    certificate = await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
+    assert await versions(house) == []
+    content = b"".join([part async for part in house.archive.store.read(certificate.key, certificate.version_id)])
+    assert late.version_id in {each["version_id"] for each in json.loads(content)["objects"]}
 
 
 async def test_a_withdrawn_disposal_can_be_proposed_anew(house: House) -> None:

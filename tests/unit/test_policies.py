@@ -65,6 +65,20 @@ def test_a_contract_keeps_what_was_recorded_under_it_and_its_extension_too() -> 
     assert Contract("乙", date(2028, 2, 29), 1).last_day == date(2029, 2, 28)
 
 
+def test_first_and_last_days_count() -> None:
+    """A call of a contract's first or last day was recorded under it; a policy asks from its own first day on."""
+    contract = Contract("甲", date(2026, 11, 22), 5, date(2026, 11, 22))
+    policies = Policies(2, SHANGHAI, contracts={"甲": Dated(((date(2026, 1, 1), contract),))})
+    last_moment = midnight("2026-11-23") - timedelta(seconds=1)
+    for within in (midnight("2026-11-22"), last_moment):
+        assert policies.eligible_at(within, None, within) == midnight("2031-11-23")
+    for outside in (midnight("2026-11-22") - timedelta(seconds=1), midnight("2026-11-23")):
+        assert policies.eligible_at(outside, None, outside) < midnight("2028-11-25")
+    longer = Policies(2, SHANGHAI, Dated(((date(2026, 11, 22), 6),)))
+    assert longer.eligible_at(CALL, None, last_moment) == midnight("2032-11-23")
+    assert longer.eligible_at(CALL, None, midnight("2026-11-22") - timedelta(seconds=1)) == midnight("2028-11-23")
+
+
 @settings(max_examples=300, deadline=None)
 @given(POLICIES, MOMENTS, st.none() | MOMENTS, MOMENTS, MOMENTS)
 def test_dates_only_move_later(
