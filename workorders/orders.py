@@ -32,7 +32,11 @@ class WorkOrder(Base):
     """One order of the 12345 export.  The number is opaque text; column names follow the export's headers."""
 
     __tablename__ = "work_orders"
-    __table_args__ = (Index("ix_work_orders_telephone", "caller_phone", "created_at"),)
+    __table_args__ = (
+        Index("ix_work_orders_telephone", "caller_phone", "created_at"),
+        # The list, a page of it: of SQLite's rows, kilobytes long, no others are read.
+        Index("ix_work_orders_created", "created_at", "number"),
+    )
 
     number: Mapped[str] = mapped_column(String(64), primary_key=True)  # 工单编号
     kind: Mapped[str] = mapped_column(String(40), default="")  # 工单类型

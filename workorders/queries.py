@@ -71,8 +71,8 @@ async def order(session: AsyncSession, number: str) -> WorkOrder | None:
 async def list_orders(
     session: AsyncSession, narrowed: OrderFilter, *, limit: int = 50, offset: int = 0
 ) -> list[WorkOrder]:
-    """A page of orders, the last created first."""
-    newest_first = (WorkOrder.created_at.is_(None), WorkOrder.created_at.desc(), WorkOrder.number)
+    """A page of orders, the last created first, those that nobody says when last."""
+    newest_first = (WorkOrder.created_at.desc().nulls_last(), WorkOrder.number.desc())
     matching = select(WorkOrder).where(*_conditions(narrowed)).order_by(*newest_first)
     return list(await session.scalars(matching.limit(limit).offset(offset)))
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Select, insert, inspect, select, text
+from sqlalchemy import Select, insert, inspect, select, text, true
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.access.accounts import UserRow
 from api.saved_searches import SavedSearch
@@ -17,9 +19,12 @@ from core.database import Base, Database
 from core.jobs import JobRow
 from core.ledger import Entry, LedgerRow, append
 from reporting.reports import Report
+from tests.samples import STARTED_AT
 from tests.statements import statements_of
 from tests.web import ORDER, Web
 from workorders.orders import SUGGESTED, Finding, Link, LinkQuestion, WorkOrder
+from workorders.queries import OrderFilter, list_orders
+from workorders.waiting import Allowed, waiting_findings, waiting_texts
 
 TIMES = 50
 # Who looks, where, and the most statements that it may take, one of them for who asks.
@@ -35,7 +40,7 @@ PAGES = (
     ("supervisor", "/reports", 5),
     ("system", "/status", 24),
     ("audit", "/ledger", 11),
-    ("auditor", "/keeping", 3),
+    ("auditor", "/keeping", 4),
     ("security", "/admin/accounts", 5),
 )
 # Settings and dictionaries are read again every few seconds, on whichever page.
@@ -120,3 +125,24 @@ async def test_what_is_few_among_many_is_found_by_an_index(
         plan = [str(row[-1]) for row in await session.execute(text(f"EXPLAIN QUERY PLAN {plain}"))]
     assert len(plan) == 1, f"nothing is sorted: {plan}"
     assert index in plan[0]
+
+
+async def test_lists_of_what_is_few_read_an_index_and_no_row_that_they_do_not_show(sqlite_database: Database) -> None:
+    """A recording's row, and an order's, is kilobytes long: what is passed over is passed over in the index."""
+    within = Allowed(lambda _: 5, ZoneInfo("Asia/Shanghai"), STARTED_AT, STARTED_AT, 0.6)
+    async with sqlite_database.read() as session:
+        with statements_of(sqlite_database) as asked:
+            await waiting_findings(session, true(), within.since, 10)
+            await waiting_texts(session, true(), within, 10)
+            await list_orders(session, OrderFilter())
+        findings, texts, orders = [await _plan(session, statement) for statement in asked]
+    assert findings[0].endswith("USING INDEX ix_recordings_started_at (started_at>?)")
+    assert texts[0].endswith("USING INDEX ix_recordings_text (text_state=? AND started_at>?)")
+    assert orders == ["SCAN work_orders USING INDEX ix_work_orders_created"]
+    assert not [step for step in (*findings, *texts) if step == "USE TEMP B-TREE FOR ORDER BY"], "sorted as a whole"
+
+
+async def _plan(session: AsyncSession, statement: str) -> list[str]:
+    connection = await session.connection()
+    nothing = (None,) * statement.count("?")
+    return [str(row[-1]) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", nothing)]
