@@ -5,11 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.failing import failure_view
 from api.masking import mask_number, mask_text
-from api.models import Model
+from api.models import FailureView, Model
+from core.jobs import JobRow
 from retention.disposal import Disposal, DisposalBatch
 from retention.explaining import Explanation
-from retention.holds import HoldCase, HoldMember
+from retention.holds import HOLDING, HOLDS, LETTING, RELEASED, HoldCase, HoldMember
 
 MOST = 10_000
 
@@ -43,6 +45,11 @@ class HoldView(Model):
     asked_why: str
     released_by: str
     released_at: datetime | None
+    # When all that was in its scope had joined.
+    applied_at: datetime | None
+    # Recordings are still joining, being held or being let go; ``failure``: why that waits.
+    working: bool
+    failure: FailureView | None
     recordings: dict[str, int]
 
 
@@ -174,7 +181,9 @@ class RetentionExplanation(Model):
     english: str
 
 
-def hold_view(case: HoldCase, counts: dict[str, int]) -> HoldView:
+def hold_view(case: HoldCase, counts: dict[str, int], job: JobRow | None) -> HoldView:
+    """``job``: the last of the case that is not done."""
+    working = _unfinished(case, counts)
     plain = {name: getattr(case, name) for name in HoldView.model_fields if hasattr(case, name)}
     scope = case.scope
     return HoldView.model_validate(
@@ -188,9 +197,17 @@ def hold_view(case: HoldCase, counts: dict[str, int]) -> HoldView:
             "from": scope["first"],
             "to": scope["last"],
             "listed": len(scope["recordings"]),
+            "working": working,
+            "failure": failure_view(job) if working else None,
             "recordings": counts,
         }
     )
+
+
+def _unfinished(case: HoldCase, counts: dict[str, int]) -> bool:
+    if case.state == RELEASED:
+        return any(counts.get(state) for state in (*HOLDS, LETTING))
+    return case.applied_at is None or bool(counts.get(HOLDING))
 
 
 def held_recording(member: HoldMember) -> HeldRecording:

@@ -296,6 +296,17 @@ class JobQuery(Model):
     limit: int = Field(default=50, ge=1, le=200)
 
 
+class FailureView(Model):
+    """``kind`` is one word, ``said`` what people are told (``中文 / English``, or nothing), ``text`` the technical words,
+    ``id`` what the log has, too.  ``final``: nothing more is tried until a person asks."""
+
+    id: UUID
+    kind: str
+    said: str
+    text: str
+    final: bool
+
+
 class JobView(Model):
     id: UUID
     kind: str
@@ -306,7 +317,7 @@ class JobView(Model):
     run_after: datetime
     created_at: datetime
     finished_at: datetime | None
-    error: str
+    failure: FailureView | None
 
 
 class JobList(Model):
@@ -348,7 +359,7 @@ class CallView(Model):
     work_order: str
     note: str
     pause: PauseAnswer | None = None
-    # What the recorder sees while the call lasts; ``quality``: good, fair, poor, silent, lost (no sign of its recorder),
+    # What the recorder sees while the call lasts; ``quality``: good, fair, poor, silent, lost (no sign of its recorder)
     # or empty where unknown.
     agent: PartyView | None = None
     citizen: PartyView | None = None

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from api.models import Model
+from api.failing import failure_view
+from api.models import FailureView, Model
 from core.jobs import JobRow
 from retention.handover.purge import Purge
 from retention.handover.tables import Export, Receipt
@@ -58,7 +59,7 @@ class PurgeAnswer(Model):
 
 
 class ExportView(Model):
-    """``written`` of ``recordings`` are in the bag; ``error`` is why the last attempt stopped.  ``tag_manifest``, a
+    """``written`` of ``recordings`` are in the bag; ``failure`` is why the last attempt stopped.  ``tag_manifest``, a
     SHA-256, names the finished bag, for the receipt.  Our copy goes at ``expires_at``, or went at ``removed_at``."""
 
     id: UUID
@@ -77,7 +78,7 @@ class ExportView(Model):
     removed_why: str
     receipts: list[ReceiptView]
     job: str
-    error: str
+    failure: FailureView | None
 
 
 class ExportList(Model):
@@ -116,7 +117,7 @@ def export_view(row: Export, receipts: Sequence[Receipt], job: JobRow | None) ->
         removed_why=row.removed_why,
         receipts=[receipt_view(each) for each in receipts],
         job=job.state if job else "",
-        error=job.error if job else "",
+        failure=failure_view(job),
     )
 
 

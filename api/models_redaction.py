@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from api.models import Model
+from api.models import FailureView, Model
 from api.models_review import Ordinal, Said
 
 Kind = Literal["number", "name", "address"]
@@ -56,7 +56,7 @@ class SuggestionList(Model):
 
 
 class RedactionView(Model):
-    """``written`` is the share of the sound that is written; ``error`` why the making waits or failed; ``usable``: it
+    """``written`` is the share of the sound that is written; ``failure`` why the making waits or failed; ``usable``: it
     may be handed out now."""
 
     id: UUID
@@ -68,7 +68,7 @@ class RedactionView(Model):
     expires_at: datetime
     state: Literal["asked", "done", "failed"]
     written: float
-    error: str
+    failure: FailureView | None
     spans: list[tuple[int, int]]
     audio_sha256: str
     usable: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 from uuid import UUID
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from core.dictionaries import UNITS
 from workorders.orders import SATISFIED, SOLVED, Finding, Link, WorkOrder
 from workorders.queries import day_bounds
 
+T = TypeVar("T")
 # The names of these lists in their cursors: found by words, and by filters alone.
 WORDS, FILTERS = "search words", "search"
 
@@ -43,6 +45,19 @@ async def search_page(request: web.Request, asked: SearchQuery) -> SearchPage:
     )
 
 
+async def identifiers_found(request: web.Request, filters: SearchFilters, most: int) -> list[UUID]:
+    """As ``all_found``, and only which recordings they are: nothing else of them is read."""
+    found: list[UUID] = []
+    asked: SearchQuery | None = SearchQuery(**filters.model_dump(by_alias=True), limit=100)
+    while asked is not None:
+        async with context(request).database.read() as session:
+            page, following = await _find(session, request, asked)
+        found += [call.recording_id for call in page.calls]
+        _require_at_most(len(found), most)
+        asked = asked.model_copy(update={"cursor": following}) if following else None
+    return _require_some(found)
+
+
 async def all_found(request: web.Request, filters: SearchFilters, most: int) -> list[FoundCallView]:
     """Everything that is found; a ``Problem`` 422 where it is nothing, or more than ``most``."""
     found: list[FoundCallView] = []
@@ -50,11 +65,19 @@ async def all_found(request: web.Request, filters: SearchFilters, most: int) -> 
     while True:
         page = await search_page(request, asked)
         found += page.items
-        if len(found) > most:
-            raise Problem(422, f"结果超过 {most} 通，请先缩小范围 / more than {most} calls: narrow the search first")
+        _require_at_most(len(found), most)
         if page.next is None:
             break
         asked = asked.model_copy(update={"cursor": page.next})
+    return _require_some(found)
+
+
+def _require_at_most(count: int, most: int) -> None:
+    if count > most:
+        raise Problem(422, f"结果超过 {most} 通，请先缩小范围 / more than {most} calls: narrow the search first")
+
+
+def _require_some(found: list[T]) -> list[T]:
     if not found:
         raise Problem(422, "没有符合条件的通话 / no call meets these conditions")
     return found

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from api.failing import failure_view
 from api.masking import mask_name, mask_number, mask_person, mask_text
 from api.models import (
     CallView,
@@ -36,7 +37,7 @@ from workorders.importing import ImportReport
 from workorders.orders import Finding, Link, WorkOrder
 
 # What a job's payload may show: identifiers and days, never people.
-_SUBJECTS = ("recording_id", "day", "report_id")
+_SUBJECTS = ("recording_id", "day", "report_id", "case_id")
 
 SINCE_CALL = "自通话结束之日起保存满 {years} 个日历年，到期次日方可申请处置；在此之前任何人都不能删除。"
 SINCE_TEXT = "自文字定稿之日起保存满 {years} 个日历年，到期次日方可申请处置；在此之前任何人都不能删除。"
@@ -217,7 +218,7 @@ def job_view(row: JobRow) -> JobView:
         run_after=row.run_after,
         created_at=row.created_at,
         finished_at=row.finished_at,
-        error=mask_text(row.error),
+        failure=failure_view(row),
     )
 
 

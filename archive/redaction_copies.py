@@ -241,11 +241,17 @@ async def redactions_of(session: AsyncSession, recording_id: UUID) -> list[Redac
     return list(await session.scalars(query))
 
 
-async def usable(session: AsyncSession, recording_id: UUID, redaction_id: UUID, now: datetime) -> Redaction:
-    """A copy that may be handed out; ``NotFound``, ``Conflict`` before it is made, ``Refused`` once it has expired."""
+async def find_redaction(session: AsyncSession, recording_id: UUID, redaction_id: UUID) -> Redaction:
+    """A copy of this recording; ``NotFound`` otherwise."""
     row = await session.get(Redaction, redaction_id)
     if row is None or row.recording_id != recording_id:
         raise NotFound("没有这份遮盖副本 / no such redacted copy", redaction=redaction_id)
+    return row
+
+
+async def usable(session: AsyncSession, recording_id: UUID, redaction_id: UUID, now: datetime) -> Redaction:
+    """A copy that may be handed out; ``NotFound``, ``Conflict`` before it is made, ``Refused`` once it has expired."""
+    row = await find_redaction(session, recording_id, redaction_id)
     if row.state != DONE:
         raise Conflict("遮盖副本还没有做好 / the redacted copy is not made yet", redaction=redaction_id)
     if now >= row.expires_at:

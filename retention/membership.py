@@ -192,12 +192,14 @@ async def _hold(archive: Archive, session: AsyncSession, recordings: Collection[
             found = await find_versions(archive.store, keys[identifier], identifier)
         return {(one.key, one.version_id) for one in found if not one.marker}
 
-    async def one(key: str, version_id: str) -> None:
+    async def one(key: str, version_id: str) -> bool:
         async with limit:
             try:
                 await archive.store.hold(key, version_id, on)
             except NotFound:
-                return  # what is missing is named by verification; the rest must still be held
+                return False  # what is missing is named by verification; the rest must still be held
+        return True
 
     versions = versions.union(*await asyncio.gather(*(look(identifier) for identifier in keys)))
-    await asyncio.gather(*(one(*version) for version in sorted(versions)))
+    if not all(await asyncio.gather(*(one(*version) for version in sorted(versions)))):
+        await archive.store.ping()  # a directory that is not mounted lacks everything: that is no hold

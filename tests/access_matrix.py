@@ -37,6 +37,7 @@ POST /account/second-factor/start
 POST /account/sessions/{id}/end
 POST /account/tokens
 POST /account/tokens/{id}/revoke
+GET /api/v1/account
 POST /api/v1/account/password
 POST /api/v1/account/second-factor
 POST /api/v1/account/second-factor/remove
@@ -191,6 +192,7 @@ GET /api/v1/holds/{id}
 POST /api/v1/holds/{id}/release
 POST /api/v1/holds/{id}/release/confirm
 POST /api/v1/holds/{id}/release/withdraw
+POST /api/v1/holds/{id}/retry
 POST /api/v1/search/hold
 POST /search/hold
 GET /events/disposals/single
@@ -211,6 +213,7 @@ GET /keeping/holds/{id}
 POST /keeping/holds/{id}/release
 POST /keeping/holds/{id}/release/confirm
 POST /keeping/holds/{id}/release/withdraw
+POST /keeping/holds/{id}/retry
 
 [security audit]
 GET /admin/accounts
@@ -295,6 +298,7 @@ POST /api/v1/recordings/{id}/redactions
 GET /api/v1/recordings/{id}/redactions/suggestions
 GET /api/v1/recordings/{id}/redactions/{copy}/audio
 GET /api/v1/recordings/{id}/redactions/{copy}/transcript
+POST /api/v1/recordings/{id}/redactions/{copy}/retry
 GET /api/v1/recordings/{id}/shares
 POST /api/v1/recordings/{id}/shares
 DELETE /api/v1/recordings/{id}/shares/{share}
@@ -302,6 +306,7 @@ POST /api/v1/search/export
 GET /events/redactions/{id}
 GET /recordings/{id}/redactions
 POST /recordings/{id}/redactions
+POST /recordings/{id}/redactions/{copy}/retry
 GET /recordings/{id}/shares
 POST /recordings/{id}/shares
 POST /recordings/{id}/shares/{share}/revoke

@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 
 from api.access.accounts import UserRow
 from api.app import build_app
+from api.context import CONTEXT
 from api.permissions import ROLES
 from archive.catalogue import MISSING, SIGNALLED, TEXT_FAILED, Call, Recording
 from archive.house import Archive
@@ -25,7 +26,9 @@ from core.ids import new_id
 from core.jobs import FAILED, JobRow, enqueue
 from core.sealed_secrets import SecretBox
 from core.settings import Settings
+from service import pipeline, worker
 from tests.copied import Copies
+from transcription.engine import Transcriber
 from workorders.findings import SpokenTurn, read_findings, store_findings
 from workorders.linking import link_by_person, link_recording
 from workorders.orders import WorkOrder
@@ -175,7 +178,8 @@ async def _troubles(archive: Archive, failed: UUID) -> UUID:
         job = await enqueue(session, "transcribe", payload, now=archive.clock(), key=str(failed))
         job_row = await session.get(JobRow, job)
         assert job_row
-        job_row.state, job_row.attempts, job_row.error = FAILED, 8, "the engine could not be loaded"
+        job_row.state, job_row.attempts, job_row.error = FAILED, 8, "NoEngine: the engine could not be loaded"
+        job_row.error_kind = "no engine"
         for state, note in ((SIGNALLED, ""), (MISSING, "bye；通话结束已超过1小时，没有录音")):
             at = archive.clock()
             session.add(Call(id=new_id(), sip_call_id=f"{state}@x", state=state, started_at=at, note=note))
@@ -185,6 +189,10 @@ async def _troubles(archive: Archive, failed: UUID) -> UUID:
 def account(role: str) -> str:
     """The name of a role's account: the role, but ``system`` is what the program itself is called."""
     return "operator" if role == "system" else role
+
+
+def _no_engine() -> Transcriber:
+    raise AssertionError("no speech engine is needed")
 
 
 class Web:
@@ -227,6 +235,11 @@ class Web:
     async def post(self, path: str, body: object = None, role: str = "agent") -> ClientResponse:
         """One POST of JSON as a machine of ``role``."""
         return await self.client().post(path, json=body, headers=await self.bearer(role), allow_redirects=False)
+
+    async def work(self) -> None:
+        """What a worker process does, until nothing is left to do now."""
+        context = pipeline.Context(self.archive, self.app[CONTEXT].settings, _no_engine)
+        await worker.run(context, lambda: False, until_idle=True)
 
     async def close(self) -> None:
         for client in self.clients:

@@ -120,7 +120,8 @@ async def _hold(session: AsyncSession, asked: Asked) -> Any:
     members = (
         select(HoldMember.state, func.count()).where(HoldMember.case_id == asked.subject).group_by(HoldMember.state)
     )
-    return [case.state, sorted(tuple(row) for row in await session.execute(members))]
+    work = [(queue.state, queue.number, queue.attempts) for queue in await unfinished(session, "hold")]
+    return [case.state, case.applied_at, sorted(tuple(row) for row in await session.execute(members)), work]
 
 
 async def _batch(session: AsyncSession, asked: Asked) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.events.endpoints import followed
 from api.events.topics import HOLD
-from api.keeping import HoldQuery, HoldRequest, PolicyRequest, ReleaseRequest
+from api.keeping import HoldQuery, HoldRequest, HoldView, PolicyRequest, ReleaseRequest
 from api.language import half
 from api.pages.rendering import render, see_other
 from api.problems import Problem
@@ -20,9 +21,10 @@ from api.routes import disposals, holds
 from api.routes.recordings import path_id
 from archive.catalogue import Recording
 from core.errors import HuiyinError
-from retention.holds import HOLDING, LETTING
+from retention.holds import HELD, LET_GO, RELEASED, TOO_LATE
 
 SHOWN = 100
+PLACED = "已设立保全“{name}”。范围内的录音从现在起不会被删除，正在逐条列入。"
 _SPLIT = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
 
 
@@ -45,12 +47,7 @@ async def do_place(request: web.Request) -> web.Response:
         case = await holds.place_hold(request, _wanted(form))
     except (HuiyinError, ValueError) as error:
         return await show_holds(request, said(error), 422, form)
-    return see_other(
-        f"/keeping/holds/{case.id}",
-        "已设立保全“{name}”，共 {count} 通通话。",
-        name=case.name,
-        count=held_now(case.recordings),
-    )
+    return see_other(f"/keeping/holds/{case.id}", PLACED, name=case.name)
 
 
 def _wanted(form: dict[str, str]) -> HoldRequest:
@@ -90,11 +87,30 @@ async def show_hold(request: web.Request, message: str = "", status: int = 200) 
         calls=calls,
         following=f"?cursor={following}" if following else "",
         own=case.asked_by == signed_in(request).name,
-        under_way=case.recordings.get(HOLDING, 0) + case.recordings.get(LETTING, 0),
-        of=sum(case.recordings.values()),
+        progress=progress_of(case),
         live=live,
         now=context(request).now(),
     )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of a case's recordings are done with, ``of`` how many (0: nobody knows yet)."""
+
+    done: int
+    of: int
+
+
+def progress_of(case: HoldView) -> Progress:
+    """How far the work of a case is.  Before all have joined, the recordings that it lists tell how many they will be;
+    how many its other criteria find is known only then."""
+    counts = case.recordings
+    if case.state == RELEASED:
+        return Progress(counts.get(LET_GO, 0) + counts.get(TOO_LATE, 0), sum(counts.values()))
+    searched = bool(case.orders or case.persons or case.since or case.to)
+    expected = 0 if searched else case.listed
+    of = sum(counts.values()) if case.applied_at else expected
+    return Progress(counts.get(HELD, 0) + counts.get(TOO_LATE, 0), of)
 
 
 async def calls_of(request: web.Request, identifiers: Sequence[UUID]) -> dict[UUID, Recording]:
@@ -126,7 +142,17 @@ async def do_confirm(request: web.Request) -> web.Response:
         await holds.release(request)
     except HuiyinError as error:
         return await show_hold(request, said(error), 422)
-    return see_other(f"/keeping/holds/{path_id(request)}", "保全已解除。没有其他案件的录音，恢复按保存期限管理。")
+    return see_other(
+        f"/keeping/holds/{path_id(request)}", "案件已解除，正在逐条解除。没有其他案件的录音，恢复按保存期限管理。"
+    )
+
+
+async def do_go_on(request: web.Request) -> web.Response:
+    try:
+        await holds.go_on(request)
+    except HuiyinError as error:
+        return await show_hold(request, said(error), 422)
+    return see_other(f"/keeping/holds/{path_id(request)}", "已重新排队，接着处理余下的录音。")
 
 
 async def show_policies(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:
@@ -164,6 +190,7 @@ ENDPOINTS = (
     Endpoint("POST", f"{_ONE}/release", "holds.decide", do_ask),
     Endpoint("POST", f"{_ONE}/release/withdraw", "holds.decide", do_withdraw),
     Endpoint("POST", f"{_ONE}/release/confirm", "holds.decide", do_confirm),
+    Endpoint("POST", f"{_ONE}/retry", "holds.decide", do_go_on),
     Endpoint("GET", "/keeping/policies", "policies.see", show_policies),
     Endpoint("POST", "/keeping/policies", "policies.set", do_policy),
 )

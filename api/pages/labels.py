@@ -7,6 +7,8 @@ from api.pages.alert_labels import ALERT_FACTS as ALERT_FACTS
 from api.pages.alert_labels import ALERT_REMEDIES as ALERT_REMEDIES
 from api.pages.alert_labels import ALERTS as ALERTS
 from api.pages.alert_labels import PROCESSES as PROCESSES
+from api.pages.failure_labels import happened as happened
+from api.pages.failure_labels import what_helps as what_helps
 
 ROLES: Mapping[str, str] = {
     "agent": "回访专员",
@@ -70,6 +72,7 @@ JOB_KINDS: Mapping[str, str] = {
     "nightly": "夜间保管检查",
     "export": "制作移交包",
     "redact": "制作遮盖副本",
+    "hold": "落实审计保全",
 }
 OBJECTS: Mapping[str, str] = {
     "audio": "声音",

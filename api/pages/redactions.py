@@ -17,7 +17,7 @@ from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import recordings as routes
 from api.routes import redactions
-from core.errors import HuiyinError
+from core.errors import Conflict, HuiyinError
 
 DAYS = (7, 30, 90, 366)
 
@@ -70,6 +70,15 @@ async def do_redact(request: web.Request) -> web.Response:
     return see_other(f"/recordings/{identifier}/redactions#copies", "已开始制作遮盖副本。")
 
 
+async def do_again(request: web.Request) -> web.Response:
+    identifier = routes.path_id(request)
+    try:
+        await redactions.make_again(request, identifier)
+    except Conflict as error:
+        return await show_redactions(request, said(error), 422)
+    return see_other(f"/recordings/{identifier}/redactions#copies", "已重新开始制作遮盖副本。")
+
+
 def _picks(values: Iterable[str]) -> Iterable[PickBody]:
     """``3`` is a sentence, ``3:5:9`` some of its characters; ``ValueError`` for anything else."""
     for value in values:
@@ -81,4 +90,5 @@ def _picks(values: Iterable[str]) -> Iterable[PickBody]:
 ENDPOINTS = (
     Endpoint("GET", "/recordings/{id}/redactions", "redactions.make", show_redactions),
     Endpoint("POST", "/recordings/{id}/redactions", "redactions.make", do_redact),
+    Endpoint("POST", "/recordings/{id}/redactions/{copy}/retry", "redactions.make", do_again),
 )

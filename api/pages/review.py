@@ -7,14 +7,16 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
 from api.access.user import User
 from api.context import context, signed_in
 from api.endpoint import Endpoint
+from api.failing import failure_view
 from api.listening import purpose_needed
-from api.models import LedgerView, OrderDetail, RecordingDetail, TranscriptView, TurnView
+from api.models import FailureView, LedgerView, OrderDetail, RecordingDetail, TranscriptView, TurnView
 from api.models_review import CommentRequest
 from api.pages.rendering import render, see_other
 from api.permissions import allows
@@ -22,9 +24,10 @@ from api.problems import Problem
 from api.routes import corrections, orders, review
 from api.routes import recordings as routes
 from api.shaping import ledger_view
-from archive.catalogue import Recording
+from archive.catalogue import TEXT_FAILED, Recording
 from archive.drafts import place_of
 from core.errors import NotFound
+from core.jobs import JobRow
 from workorders.orders import ANSWERS
 
 # Below this confidence a word is marked, unless the settings say otherwise.
@@ -74,6 +77,7 @@ async def show_recording(request: web.Request) -> web.Response:
         comments = await review.comments_beside(session, identifier)
         order = await _first_order(session, user, recording.work_orders)
         ledger = await _ledger_of(session, recording)
+        failure = await _failure_of(session, row)
     doubtful = settings.doubtful_word / 100
     return render(
         request,
@@ -90,6 +94,7 @@ async def show_recording(request: web.Request) -> web.Response:
         versions=(await corrections.versions(request, identifier)).items if recording.text_version > 1 else [],
         order=order,
         ledger=ledger,
+        failure=failure,
         answers=ANSWERS,
     )
 
@@ -124,6 +129,14 @@ async def _ledger_of(session: AsyncSession, recording: RecordingDetail) -> list[
     subjects = [str(each) for each in (recording.id, *(each.id for each in recording.objects))]
     rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
     return [ledger_view(row) for row in rows]
+
+
+async def _failure_of(session: AsyncSession, recording: Recording) -> FailureView | None:
+    """Why there is no text, of a recording whose transcription failed."""
+    if recording.text_state != TEXT_FAILED:
+        return None
+    job = select(JobRow).where(JobRow.kind == "transcribe", JobRow.key == str(recording.id))
+    return failure_view(await session.scalar(job))
 
 
 async def show_version(request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ from api.models_search import (
     SearchQuery,
 )
 from api.pages import labels
+from api.pages.keeping import PLACED
 from api.pages.rendering import render, see_other
 from api.persons import number_of
 from api.problems import Problem
@@ -134,14 +135,12 @@ async def do_forget(request: web.Request) -> web.Response:
 
 
 async def do_hold(request: web.Request) -> web.Response:
-    filters, form, back = await _form(request)
+    filters, form, _ = await _form(request)
     name, reason = form.get("name", "").strip(), form.get("reason", "").strip()
     if not name or not reason:
         raise Problem(422, "保全须写明案件名称和理由 / a hold needs a name and a reason")
     case = await routes.hold_found(request, SearchHoldRequest(name=name[:120], reason=reason[:2000], filters=filters))
-    return see_other(
-        back, "已设立保全“{name}”，共 {count} 通通话。", name=case.name, count=len(case.scope["recordings"])
-    )
+    return see_other(f"/keeping/holds/{case.id}", PLACED, name=case.name)
 
 
 async def do_export(request: web.Request) -> web.Response:

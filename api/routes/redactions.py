@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import reading
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
+from api.failing import failure_view
 from api.masking import mask_text
+from api.models import Done
 from api.models_redaction import (
     RedactedAudioQuery,
     RedactedQuery,
@@ -27,10 +29,10 @@ from api.routes.recordings import path_id
 from api.routes.sound import send_sound
 from api.scope import require_visible
 from archive.catalogue import Recording
-from archive.redaction_copies import DONE, Redaction, ask_redaction, object_of, redactions_of, usable
+from archive.redaction_copies import DONE, Redaction, ask_redaction, find_redaction, object_of, redactions_of, usable
 from archive.redaction_hints import hints
 from archive.retrieve import read_object
-from core.jobs import FAILED, JobRow, enqueue
+from core.jobs import FAILED, JobRow, enqueue, requeue_keyed
 from workorders.orders import Link, WorkOrder
 
 JOB = "redact"
@@ -75,6 +77,15 @@ async def redact(request: web.Request, identifier: UUID, asked: RedactionRequest
     return view
 
 
+async def make_again(request: web.Request, identifier: UUID) -> None:
+    """Let a copy whose making failed for good be made after all; ``Conflict`` for any other."""
+    here, copy = context(request), _copy_id(request)
+    async with here.database.write() as session:
+        await reading.recording(session, signed_in(request), identifier)
+        await find_redaction(session, identifier, copy)
+        await requeue_keyed(session, JOB, [str(copy)], now=here.now())
+
+
 async def copy_text(request: web.Request, identifier: UUID, purpose: str) -> RedactedText:
     """The copy's text, after "read" is in the ledger."""
     await require_visible(request, identifier)
@@ -114,7 +125,7 @@ def _view(row: Redaction, job: JobRow | None, *, usable: bool) -> RedactionView:
         expires_at=row.expires_at,
         state="failed" if waits and job and job.state == FAILED else "done" if row.state == DONE else "asked",
         written=row.written,
-        error=mask_text(job.error) if waits and job else "",
+        failure=failure_view(job) if waits else None,
         spans=[(start, end) for start, end in row.spans],
         audio_sha256=row.audio_sha256,
         usable=usable,
@@ -144,6 +155,11 @@ async def get_copies(request: web.Request) -> web.Response:
 async def post_copy(request: web.Request) -> web.Response:
     asked = await read_body(request, RedactionRequest)
     return answer(await redact(request, path_id(request), asked), status=202)
+
+
+async def post_again(request: web.Request) -> web.Response:
+    await make_again(request, path_id(request))
+    return answer(Done(), status=202)
 
 
 async def get_copy_sound(request: web.Request) -> web.StreamResponse:
@@ -187,6 +203,15 @@ ENDPOINTS = (
         "制作遮盖副本；定位不了就拒绝 / make a redacted copy; refused where a span cannot be located",
         takes=RedactionRequest,
         answers=RedactionView,
+        status=202,
+    ),
+    Endpoint(
+        "POST",
+        _COPIES + "/{copy}/retry",
+        _MAKE,
+        post_again,
+        "重新制作失败的副本 / make a copy after all whose making failed",
+        answers=Done,
         status=202,
     ),
     Endpoint(

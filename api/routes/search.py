@@ -4,7 +4,7 @@ from aiohttp import web
 
 from api.context import context, signed_in
 from api.endpoint import Endpoint, answer, read_body, read_query
-from api.keeping import HoldView, hold_view
+from api.keeping import HoldView
 from api.masking import mask_number
 from api.models_search import (
     MOST_EXPORTED,
@@ -20,13 +20,12 @@ from api.models_search import (
 )
 from api.persons import name_person
 from api.problems import Problem
+from api.routes.holds import accepted, one_hold
 from api.routes.recordings import path_id
 from api.saved_searches import SavedSearch, delete_search, save_search, saved_of
 from api.search_export import XLSX, export
-from api.searching import all_found, search_page
-from retention.holds import HoldCase, place
-from retention.membership import settle_holds
-from retention.register import show_case
+from api.searching import identifiers_found, search_page
+from retention.holds import place
 from retention.scope import Scope
 
 
@@ -75,15 +74,13 @@ async def forget(request: web.Request) -> None:
         await delete_search(session, signed_in(request).name, path_id(request))
 
 
-async def hold_found(request: web.Request, asked: SearchHoldRequest) -> HoldCase:
-    """A case that lists every recording found now; what is found later does not join it."""
+async def hold_found(request: web.Request, asked: SearchHoldRequest) -> HoldView:
+    """A case that lists every recording found now, which a worker holds; what is found later does not join it."""
     here = context(request)
-    found = await all_found(request, asked.filters, MOST_EXPORTED)
-    scope = Scope(recordings=tuple(call.recording.id for call in found))
+    scope = Scope(recordings=tuple(await identifiers_found(request, asked.filters, MOST_EXPORTED)))
     by = signed_in(request).name
     case = await place(here.archive, here.settings, name=asked.name, reason=asked.reason, scope=scope, by=by)
-    await settle_holds(here.archive, here.settings)
-    return case
+    return await one_hold(request, case.id)
 
 
 async def get_saved(request: web.Request) -> web.Response:
@@ -104,9 +101,7 @@ async def post_export(request: web.Request) -> web.Response:
 
 
 async def post_hold(request: web.Request) -> web.Response:
-    case = await hold_found(request, await read_body(request, SearchHoldRequest))
-    async with context(request).database.read() as session:
-        return answer(hold_view(*await show_case(session, case.id)), status=201)
+    return accepted(await hold_found(request, await read_body(request, SearchHoldRequest)))
 
 
 _ROOM = "/api/v1/search"
@@ -172,9 +167,9 @@ ENDPOINTS = (
         f"{_ROOM}/hold",
         "holds.decide",
         post_hold,
-        "保全全部结果 / hold everything that is found now",
+        "保全全部结果；即刻禁止处置，由后台列入 / hold everything that is found now: a worker applies it",
         takes=SearchHoldRequest,
         answers=HoldView,
-        status=201,
+        status=202,
     ),
 )

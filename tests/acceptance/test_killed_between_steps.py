@@ -1,4 +1,4 @@
-"""kill -9 after every single step of a disposal, of a hold and of a release: the next run finishes."""
+"""kill -9 after every single step of a disposal, of a hold and of a release: the next run (or worker) finishes."""
 
 import json
 import subprocess
@@ -27,6 +27,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "versions": 6,
         "held_versions": 6,
         "ledger": ["held"] * 2,
+        "jobs": ["done"],
     },
     "release": {
         "lives": ["kept", "kept"],
@@ -34,6 +35,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "versions": 6,
         "held_versions": 0,
         "ledger": [*["held"] * 2, "hold released", *["released"] * 2],
+        "jobs": ["done"] * 2,
     },
 }
 # What must be among the steps, so that a change of the code cannot make the test say nothing.

@@ -50,7 +50,7 @@ async def test_from_asking_to_the_file(web: Web, settings: Settings, tmp_path: P
     assert not await ledger(web, "handed out")
     await work(web, settings)
     done = await (await web.get(f"/api/v1/exports/{said['id']}", role="client")).json()
-    assert (done["state"], done["written"], done["job"], done["error"]) == ("done", 3, "done", "")
+    assert (done["state"], done["written"], done["job"], done["failure"]) == ("done", 3, "done", None)
     answer = await web.get(f"/api/v1/exports/{said['id']}/download", role="auditor")
     assert answer.content_type == "application/zip"
     file = tmp_path / "taken.zip"
@@ -79,7 +79,9 @@ async def test_why_it_stopped_is_shown(web: Web, settings: Settings) -> None:
     await work(web, settings)
     shown = await (await web.get(f"/api/v1/exports/{said['id']}", role="auditor")).json()
     assert shown["job"] == "queued"
-    assert "HUIYIN_LEDGER_KEY_FILE" in shown["error"]
+    failure = shown["failure"]
+    assert (failure["kind"], failure["final"]) == ("settings", False)
+    assert "HUIYIN_LEDGER_KEY_FILE" in failure["text"]
 
 
 @pytest.mark.parametrize(

@@ -41,26 +41,26 @@ async def count(archive: Archive, table: type[Any]) -> int:
 
 async def test_the_same_again_is_answered_again(web: Web, archive: Archive) -> None:
     first = await send(web, '"8e03978e-40d5-43dd-bc93-6894a57f9324"')
-    assert first.status == 201
+    assert first.status == 202
     assert "Idempotency-Replayed" not in first.headers
     said, ledger = await first.json(), await count(archive, LedgerRow)
     for key in ('"8e03978e-40d5-43dd-bc93-6894a57f9324"', "8e03978e-40d5-43dd-bc93-6894a57f9324"):
         again = await send(web, key)
-        assert (again.status, await again.json()) == (201, said)
+        assert (again.status, await again.json()) == (202, said)
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.content_type == "application/json"
     assert await count(archive, HoldCase) == 1
     assert await count(archive, LedgerRow) == ledger
-    assert (await send(web, "another")).status == 201
-    assert (await web.post("/api/v1/holds", CASE, "auditor")).status == 201
+    assert (await send(web, "another")).status == 202
+    assert (await web.post("/api/v1/holds", CASE, "auditor")).status == 202
     assert await count(archive, HoldCase) == 3
 
 
 async def test_another_request_under_a_used_key_is_refused(web: Web, archive: Archive) -> None:
-    assert (await send(web, "k")).status == 201
+    assert (await send(web, "k")).status == 202
     assert (await send(web, "k", {**CASE, "reason": "另一个理由"})).status == 422
     assert (await send(web, "k", path="/api/v1/disposals")).status == 422
-    assert (await send(web, "k", role="system")).status == 201, "a key is its account's own"
+    assert (await send(web, "k", role="system")).status == 202, "a key is its account's own"
     assert await count(archive, HoldCase) == 2
 
 
@@ -73,8 +73,8 @@ async def test_a_key_that_is_none_is_refused(web: Web, archive: Archive, key: st
 async def test_many_at_once_do_it_once(web: Web, archive: Archive) -> None:
     await web.bearer("auditor")
     answers = await asyncio.gather(*(send(web, "once") for _ in range(8)))
-    assert {answer.status for answer in answers} <= {201, 409}
-    made = {(await answer.json())["id"] for answer in answers if answer.status == 201}
+    assert {answer.status for answer in answers} <= {202, 409}
+    made = {(await answer.json())["id"] for answer in answers if answer.status == 202}
     assert len(made) == 1
     assert all("Retry-After" in answer.headers for answer in answers if answer.status == 409)
     assert await count(archive, HoldCase) == 1
@@ -82,8 +82,8 @@ async def test_many_at_once_do_it_once(web: Web, archive: Archive) -> None:
 
 async def test_while_the_first_is_under_way_and_after_it_died(web: Web, archive: Archive) -> None:
     """The row is put back to how a process that dies leaves it."""
-    assert (await send(web, "k")).status == 201
-    for lease, status in ((LEASE, 409), (timedelta(seconds=-1), 201)):
+    assert (await send(web, "k")).status == 202
+    for lease, status in ((LEASE, 409), (timedelta(seconds=-1), 202)):
         async with archive.database.write() as session:
             await session.execute(update(IdempotencyKey).values(status=0, lease_until=utc_now() + lease))
         assert (await send(web, "k")).status == status
@@ -96,7 +96,7 @@ async def test_it_survives_a_restart(web: Web, archive: Archive, tmp_path: Path)
     headers = {**await web.bearer("auditor"), "Idempotency-Key": "k"}
     async with TestClient(TestServer(build_app(archive, Settings(data_dir=tmp_path)))) as client:
         answer = await client.post("/api/v1/holds", json=CASE, headers=headers)
-        assert (answer.status, await answer.json()) == (201, said)
+        assert (answer.status, await answer.json()) == (202, said)
     assert await count(archive, HoldCase) == 1
 
 
@@ -141,11 +141,11 @@ async def test_the_database_tells_neither_key_nor_answer(web: Web, archive: Arch
 
 
 async def test_keys_are_forgotten_after_a_day(web: Web, archive: Archive) -> None:
-    assert (await send(web, "k")).status == 201
+    assert (await send(web, "k")).status == 202
     async with archive.database.write() as session:
         assert await forget_old(session, utc_now()) == 0
         await session.execute(update(IdempotencyKey).values(begun_at=utc_now() - KEPT_FOR))
-    assert (await send(web, "k", {**CASE, "reason": "第二天的事"})).status == 201, "its day is over"
+    assert (await send(web, "k", {**CASE, "reason": "第二天的事"})).status == 202, "its day is over"
     async with archive.database.write() as session:
         assert await forget_old(session, utc_now() + KEPT_FOR + LEASE) == 1
 
@@ -153,7 +153,7 @@ async def test_keys_are_forgotten_after_a_day(web: Web, archive: Archive) -> Non
 async def test_the_night_forgets_them(web: Web, archive: Archive, tmp_path: Path) -> None:
     ensure_ledger_key(Settings(data_dir=tmp_path))
     for key in ("old", "new"):
-        assert (await send(web, key)).status == 201
+        assert (await send(web, key)).status == 202
     async with archive.database.write() as session:
         old = update(IdempotencyKey).where(IdempotencyKey.key == digest("old"))
         await session.execute(old.values(begun_at=utc_now() - KEPT_FOR, lease_until=utc_now() - KEPT_FOR))

@@ -13,9 +13,14 @@ HOLD = {"name": "投诉调查", "reason": f"市民 {CITIZEN} 投诉", "persons":
 
 async def test_a_hold_from_placing_to_release(web: Web) -> None:
     placed = await web.post("/api/v1/holds", HOLD, "auditor")
-    assert placed.status == 201
+    assert placed.status == 202
     case = await placed.json()
-    assert case["recordings"] == {"held": 2}
+    assert placed.headers["Location"] == f"/api/v1/holds/{case['id']}"
+    assert (case["recordings"], case["applied_at"], case["working"]) == ({}, None, True)
+    await web.work()
+    case = (await (await web.get(placed.headers["Location"], "auditor")).json())["hold"]
+    assert (case["recordings"], case["working"], case["failure"]) == ({"held": 2}, False, None)
+    assert case["applied_at"]
     assert case["persons"] == ["138****1234"]
     assert CITIZEN not in await (await web.get("/api/v1/holds", "auditor")).text()
     shown = await (await web.get(f"/api/v1/holds/{case['id']}?limit=1", "auditor")).json()
@@ -33,7 +38,13 @@ async def test_a_hold_from_placing_to_release(web: Web) -> None:
     assert (await web.post(way, {"reason": "调查结束"}, "auditor")).status == 200
     assert (await web.post(f"{way}/confirm", role="auditor")).status == 403
     released = await web.post(f"{way}/confirm", role="system")
-    assert (await released.json())["recordings"] == {"let go": 2}
+    assert (released.status, released.headers["Location"]) == (202, placed.headers["Location"])
+    released_case = await released.json()
+    assert (released_case["state"], released_case["recordings"]) == ("released", {"held": 2})
+    assert released_case["working"]
+    await web.work()
+    released_case = (await (await web.get(placed.headers["Location"], "auditor")).json())["hold"]
+    assert (released_case["recordings"], released_case["working"]) == ({"let go": 2}, False)
     detail = await (await web.get(f"/api/v1/recordings/{web.seeded.full}", "auditor")).json()
     assert not detail["held"]
     async with web.archive.database.read() as session:
@@ -43,6 +54,7 @@ async def test_a_hold_from_placing_to_release(web: Web) -> None:
 
 async def test_a_link_by_a_person_joins_the_hold_of_its_order(web: Web) -> None:
     await web.post("/api/v1/holds", {"name": "甲", "reason": "乙", "orders": [ORDER]}, "auditor")
+    await web.work()
     await web.post(f"/api/v1/recordings/{web.seeded.failed}/link", {"work_order": ORDER}, "agent")
     detail = await (await web.get(f"/api/v1/recordings/{web.seeded.failed}")).json()
     assert detail["held"]

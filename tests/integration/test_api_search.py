@@ -214,6 +214,8 @@ async def test_everything_found_is_held_as_one_case(web: Web) -> None:
     assert (await web.post("/api/v1/search/hold", body, role="client")).status == 403
     case = await (await web.post("/api/v1/search/hold", body, role="auditor")).json()
     assert (case["name"], case["reason"], case["listed"]) == ("路灯专案", "投诉复核", 2)
+    assert (case["recordings"], case["working"]) == ({}, True), "a worker does it"
+    await web.work()
     assert sorted(await found(web, held="true")) == sorted(map(str, (web.seeded.full, web.seeded.pending)))
     nothing = {**body, "filters": {"q": "水管"}}
     assert (await web.post("/api/v1/search/hold", nothing, role="auditor")).status == 422
@@ -223,8 +225,10 @@ async def test_the_page_holds_what_it_shows(web: Web) -> None:
     browser = await web.browser("auditor")
     fields = {"csrf": web.form_tokens["auditor"], "filters": "q=路灯", "name": "专案", "reason": "复核"}
     page = await (await browser.post("/search/hold", data=fields)).text()
-    assert "已设立保全“专案”，共 1 通通话。" in page
-    assert "tag-held" in page
+    assert "已设立保全“专案”。范围内的录音从现在起不会被删除" in page
+    assert 'max="1" value="0"' in page
+    await web.work()
+    assert "tag-held" in await (await browser.get("/search?q=路灯")).text()
     assert "/search/hold" not in await (await (await web.browser("agent")).get("/search?q=路灯")).text()
 
 

@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from archive.catalogue import Recording, StoredObject
+from archive.local import LocalStore
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
+from core.jobs import JobRow
 from core.ledger import LedgerRow, check
 from retention.batches import list_batch, list_eligible
 from retention.disposal import approve, confirm, propose
@@ -17,7 +19,10 @@ from retention.execution import begin_deletion, execute, plan_deletion
 from retention.holds import HoldCase, HoldMember, ask_release, confirm_release, place, withdraw_release
 from retention.membership import Settled, settle_holds
 from retention.scope import Scope
+from service import worker
+from service.pipeline import Context
 from tests.integration.kept import NOON, SETTINGS, House
+from transcription.engine import Transcriber
 from workorders.linking import link_by_person
 
 PERSON = "13800000000"  # the citizen of every recording of the house
@@ -55,6 +60,25 @@ async def confirmed_disposal(house: House, recording: Recording) -> UUID:
         await approve(session, row.id, by="bo", now=house.clock.now)
         await confirm(session, row.id, by="cai", now=house.clock.now)
         return row.id
+
+
+def never() -> bool:
+    return False
+
+
+def context(house: House) -> Context:
+    def none() -> Transcriber:
+        raise AssertionError("no speech engine is needed")
+
+    return Context(house.archive, SETTINGS, none)
+
+
+async def work(house: House) -> dict[str, str]:
+    """Let a worker do what waits; the newest job's state, by its kind."""
+    await worker.run(context(house), never, until_idle=True)
+    async with house.archive.database.read() as session:
+        rows = await session.scalars(select(JobRow).order_by(JobRow.created_at))
+        return {row.kind: row.state for row in rows}
 
 
 async def test_every_object_is_held_and_nothing_disposes_of_it(house: House) -> None:
@@ -229,6 +253,69 @@ async def test_a_hold_between_looking_and_deleting_stops_the_disposal(house: Hou
     with pytest.raises(Refused, match="保全"):
         await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
     assert all((await held_in_store(house, recording.id)).values())
+
+
+@pytest.mark.parametrize("by_list", [True, False])
+async def test_a_hold_protects_from_the_moment_that_it_is_asked_for(house: House, by_list: bool) -> None:
+    """Its job has not run: catalogue and store know nothing yet, and a deletion does not begin all the same."""
+    recording, other = await house.seal(work_order="G-1"), await house.seal(citizen_number="13800000009")
+    house.clock.now = NOON + timedelta(days=800)
+    identifiers = {each.id: await confirmed_disposal(house, each) for each in (recording, other)}
+    plans = {
+        identifiers[each.id]: await plan_deletion(house.archive, each.id, house.clock.now)
+        for each in (recording, other)
+    }
+    scope = Scope(recordings=(recording.id,)) if by_list else Scope(orders=("G-1",), persons=(PERSON,))
+    case = await place(house.archive, SETTINGS, name="甲", reason="乙", scope=scope, by="anna")
+    assert not (await house.recording(recording.id)).held
+    begun, refused = await begin_deletion(house.archive, SETTINGS, plans, house.clock.now)
+    assert [work.recording.id for work in begun] == [other.id], "what it does not cover goes its way"
+    assert [(who, "保全" in error.message) for who, error in refused] == [(recording.id, True)]
+    assert await work(house) == {"hold": "done"}
+    assert (await house.recording(recording.id)).held
+    assert all((await held_in_store(house, recording.id)).values())
+    assert await kinds(house, recording.id) == [*(await kinds(house, recording.id))[:-1], "held"]
+    await ask_release(house.archive, SETTINGS, case.id, by="anna", reason="调查结束")
+    await confirm_release(house.archive, SETTINGS, case.id, by="bo")
+    with pytest.raises(Refused, match="保全"):
+        await execute(house.archive, SETTINGS, identifiers[recording.id], now=house.clock.now)
+    assert await work(house) == {"hold": "done"}
+    await execute(house.archive, SETTINGS, identifiers[recording.id], now=house.clock.now)
+    assert (await house.recording(recording.id)).life == "disposed"
+
+
+async def test_a_case_that_was_released_before_its_job_ran_protects_nothing(house: House) -> None:
+    recording = await house.seal()
+    house.clock.now = NOON + timedelta(days=800)
+    identifier = await confirmed_disposal(house, recording)
+    scope = Scope(recordings=(recording.id,))
+    case = await place(house.archive, SETTINGS, name="甲", reason="乙", scope=scope, by="anna")
+    await ask_release(house.archive, SETTINGS, case.id, by="anna", reason="误设")
+    await confirm_release(house.archive, SETTINGS, case.id, by="bo")
+    assert await work(house) == {"hold": "done"}
+    assert "held" not in await kinds(house, recording.id)
+    await execute(house.archive, SETTINGS, identifier, now=house.clock.now)
+
+
+async def test_a_hold_that_waits_while_the_store_is_away_goes_on_and_holds_once(house: House) -> None:
+    """Nothing of the catalogue's half is lost or done again when the job is."""
+    recordings = [await house.seal(text=False) for _ in range(3)]
+    scope = Scope(recordings=tuple(each.id for each in recordings))
+    await place(house.archive, SETTINGS, name="甲", reason="乙", scope=scope, by="anna")
+    store, away = house.archive.store, house.directory / "away"
+    assert isinstance(store, LocalStore)
+    store.root.rename(away)
+    await worker.run(context(house), never, until_idle=True)
+    async with house.archive.database.read() as session:
+        job = (await session.scalars(select(JobRow))).one()
+    assert (job.state, job.error_kind) == ("queued", "unavailable")
+    assert all([(await house.recording(each.id)).held for each in recordings])
+    away.rename(store.root)
+    house.clock.now = job.run_after
+    assert await work(house) == {"hold": "done"}
+    for each in recordings:
+        assert all((await held_in_store(house, each.id)).values())
+        assert (await kinds(house, each.id)).count("held") == 1
 
 
 async def test_a_hold_after_deletion_has_begun_is_told_so(house: House) -> None:

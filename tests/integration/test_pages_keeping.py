@@ -1,6 +1,5 @@
 """保全, 处置 and 移交 as pages: each main job by form, with the two people that it takes."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,12 +9,12 @@ from typing import Any
 from aiohttp import FormData
 
 from archive.ledger_key import ensure_ledger_key
-from archive.seal import seal_recording
 from core.settings import Settings
 from retention.batches import list_batch
 from retention.execution import execute_confirmed
 from service import pipeline, worker
 from tests.bags import verify
+from tests.locks import seal_expired
 from tests.web import CITIZEN, ORDER, Web, new_recording, tones
 
 DISPOSALS = "/keeping/disposals"
@@ -41,14 +40,9 @@ async def page(web: Web, path: str, role: str = "auditor") -> str:
 
 async def old_calls(web: Web, directory: Path, count: int) -> str:
     """Recordings whose date has come, listed for review; the address of their batch."""
-    audio = tones(directory / "old.flac", seconds=1)
-    began = soon = web.archive.clock() - timedelta(days=900)
-    for number in range(count):
-        soon = web.archive.clock() + timedelta(seconds=4)
-        call = new_recording(began + timedelta(hours=number))
-        await seal_recording(web.archive, call, audio, retain_until=soon)
-    # A lock ends with a whole second.
-    await asyncio.sleep(max(0.0, (soon + timedelta(seconds=1) - web.archive.clock()).total_seconds()))
+    began = web.archive.clock() - timedelta(days=900)
+    calls = [new_recording(began + timedelta(hours=number)) for number in range(count)]
+    await seal_expired(web.archive, calls, tones(directory / "old.flac", seconds=1))
     batch = await list_batch(web.archive, Settings(data_dir=directory), now=web.archive.clock())
     assert batch
     assert batch.listed == count
@@ -65,7 +59,12 @@ async def test_a_case_from_opening_to_release_by_a_second_person(web: Web) -> No
     status, case = await submit(web, "/keeping/holds", form)
     assert (status, case.rpartition("/")[0]) == (303, "/keeping/holds")
     shown = await page(web, case)
+    assert "正在列入范围内的录音" in shown
+    assert "以后封存的会自动列入" not in shown, "nobody knows yet whether there are none"
+    await web.work()
+    shown = await page(web, case)
     assert "保全中 2 条" in shown
+    assert "<progress" not in shown
     assert "138****1234" in shown
     assert CITIZEN not in shown
     assert f'href="/recordings/{web.seeded.full}"' in shown
@@ -77,7 +76,11 @@ async def test_a_case_from_opening_to_release_by_a_second_person(web: Web) -> No
     status, said = await submit(web, f"{case}/release/confirm", {})
     assert (status, "须由另一人决定" in said) == (422, True)
     assert (await submit(web, f"{case}/release/confirm", {}, "system"))[0] == 303
-    assert "已解除" in await page(web, case)
+    assert "0 / 2" in await page(web, case)
+    await web.work()
+    shown = await page(web, case)
+    assert "已解除" in shown
+    assert "<progress" not in shown
     assert "已解除的案件" in await page(web, "/keeping")
 
 
@@ -198,6 +201,9 @@ async def test_a_bag_from_asking_to_the_receipt(web: Web, settings: Settings, tm
     assert "提出处置已移交的录音" not in await page(web, "/handover", "client")
     _, case = await submit(web, "/keeping/holds", {"name": "甲案", "reason": "乙", "orders": ORDER})
     asked = {"kind": "case", "case": case.rpartition("/")[2], "purpose": "案卷调取"}
+    status, said = await submit(web, "/handover", asked)
+    assert (status, "案件仍在列入录音" in said) == (422, True), "a list that is not whole would be handed over"
+    await worker.run(pipeline.Context(web.archive, settings, none), lambda: False, until_idle=True)
     assert (await submit(web, "/handover", asked))[0] == 303
     assert "保全案件 甲案" in await page(web, "/handover")
     # Too young to go: nothing is proposed.
