@@ -28,6 +28,16 @@ class LoginAnswer(Model):
     pending: str
 
 
+class OwnAccount(Model):
+    """Who asks.  ``form_token`` is what a page sends along (``X-CSRF-Token``); empty for a machine."""
+
+    name: str
+    role: str
+    team: str
+    pending: str
+    form_token: str
+
+
 class NewAccount(Model):
     """Without ``password`` a random one is made, answered once, and has to be changed at the first login."""
 

@@ -7,14 +7,16 @@ from aiohttp import web
 from api.access import accounts, second_factor, sessions, signin, tokens
 from api.access.accounts import UserRow
 from api.access.attempts import Attempt
-from api.access.secret import digest
+from api.access.secret import digest, form_token
 from api.access.signin import Locked, Login
 from api.client import client_of
 from api.context import TOKEN, context, signed_in
 from api.endpoint import Endpoint, answer, read_body
+from api.middleware import SESSION_COOKIE
 from api.models import Done
 from api.models_access import (
     NewToken,
+    OwnAccount,
     PasswordChange,
     SessionList,
     SessionView,
@@ -31,6 +33,21 @@ NOT_THE_PASSWORD = "现在的密码不正确 / the present password is wrong"  #
 async def own_account(request: web.Request) -> UserRow:
     async with context(request).database.read() as session:
         return await session.get_one(UserRow, signed_in(request).name)
+
+
+async def get_own(request: web.Request) -> web.Response:
+    """Who is logged in now: a page that lies open asks before it sends what was written on it."""
+    user, token = signed_in(request), request.cookies.get(SESSION_COOKIE, "")
+    by_cookie = bool(token) and token == request[TOKEN]
+    return answer(
+        OwnAccount(
+            name=user.name,
+            role=user.role,
+            team=user.team,
+            pending=user.pending,
+            form_token=form_token(token) if by_cookie else "",
+        )
+    )
 
 
 async def require_password(request: web.Request, password: str) -> None:
@@ -145,6 +162,7 @@ async def post_token_revocation(request: web.Request) -> web.Response:
 
 _ROOM = "/api/v1/account"
 ENDPOINTS = (
+    Endpoint("GET", _ROOM, "account.own", get_own, "当前登录的账号 / who is logged in", answers=OwnAccount),
     Endpoint(
         "POST",
         f"{_ROOM}/password",

@@ -1,4 +1,6 @@
-// How the review page talks to the API: JSON both ways, with the form token.
+// How pages talk to the API: JSON both ways, with the form token.
+import { look, why } from "./session.js";
+
 const token = () => document.querySelector("input[name=csrf]")?.value ?? "";
 
 export class Answered extends Error {
@@ -8,12 +10,22 @@ export class Answered extends Error {
   }
 }
 
-// The answer's JSON; throws Answered for a refusal, TypeError where nothing answers.
+// Nobody is logged in any more, or somebody else.
+export class LoggedOut extends Error {}
+
+// The answer's JSON; throws LoggedOut, Answered for a refusal, TypeError where nothing answers.
 export const ask = async (method, path, body, options = {}) => {
-  const headers = { "X-CSRF-Token": token() };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const request = { method, headers, body: body === undefined ? undefined : JSON.stringify(body), ...options };
-  const answer = await fetch(path, request);
+  const send = () => {
+    const headers = { "X-CSRF-Token": token() };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    return fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), ...options });
+  };
+  let answer = await send();
+  if (answer.status === 401 || answer.status === 403) {
+    const found = await look();
+    if (!found.in) throw new LoggedOut(why(found));
+    if (found.renewed) answer = await send();
+  }
   const said = await answer.json().catch(() => null);
   if (!answer.ok) throw new Answered(answer.status, said);
   return said;

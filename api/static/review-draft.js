@@ -1,6 +1,6 @@
 // Correcting the text.  What is written is in this browser at once, on the server a moment later, and never lost: only
 // what the server has not acknowledged stays in this browser, under the person's name.
-import { ask, press } from "./review-api.js";
+import { LoggedOut, ask, press } from "./review-api.js";
 import { resolve } from "./review-conflict.js";
 import { t } from "./words.js";
 
@@ -66,8 +66,10 @@ export const makeDraft = (data, text, sound) => {
   const failed = (error) => {
     if (error.status === 409) {
       resolve(data, everything(), at("reason").value);
-    } else if (error.status === 401 || error.status === 403) {
-      say(t("登录已过期。草稿存在本机，没有丢失；请在新窗口登录后继续。"), "bad-text");
+    } else if (error instanceof LoggedOut) {
+      say(t("登录已过期。草稿存在本机，没有丢失；登录后自动上传。"), "bad-text");
+      const link = Object.assign(document.createElement("a"), { href: "/login", target: "_blank", textContent: t("在新窗口登录") });
+      at("draft-state").append(" ", link);
       timer = setTimeout(send, RETRY_MS.at(-1));
     } else if (error.status >= 400 && error.status < 500) {
       say(t("草稿没有被接受：{why}", { why: error.message }), "bad-text");
@@ -104,10 +106,13 @@ export const makeDraft = (data, text, sound) => {
     timer = setTimeout(send, WAIT_MS);
   };
 
-  const fit = (field) => {
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight + 2}px`;
+  // First all are let go, then all are measured: one layout of the page, not one for each sentence of a long call.
+  const fit = (...fields) => {
+    for (const field of fields) field.style.height = "auto";
+    const heights = fields.map((field) => field.scrollHeight);
+    fields.forEach((field, place) => { field.style.height = `${heights[place] + 2}px`; });
   };
+  const fields = () => [...document.querySelectorAll("#turns textarea")];
 
   const open = (turn) => {
     const head = turn.element.querySelector(".turn-head");
@@ -132,7 +137,6 @@ export const makeDraft = (data, text, sound) => {
       head.append(" ", vouch);
     }
     turn.element.querySelector("p.bubble").hidden = true;
-    fit(field);
     mark(turn.ordinal);
   };
 
@@ -150,6 +154,7 @@ export const makeDraft = (data, text, sound) => {
     at("edit").textContent = on ? t("结束更正") : t("更正文字");
     document.getElementById("turns").classList.toggle("editable", on);
     for (const turn of text.turns) (on ? open : shut)(turn);
+    fit(...fields());
     if (on && focus) {
       const milliseconds = sound?.now() ?? 0;
       const near = text.turns.findLast((turn) => turn.start <= milliseconds) ?? text.turns[0];
@@ -161,12 +166,10 @@ export const makeDraft = (data, text, sound) => {
   const refill = () => {
     for (const turn of text.turns) {
       const field = turn.element.querySelector("textarea");
-      if (field) {
-        field.value = current(turn.ordinal);
-        fit(field);
-      }
+      if (field) field.value = current(turn.ordinal);
       mark(turn.ordinal);
     }
+    fit(...fields());
   };
 
   const replaceAll = () => {
@@ -246,6 +249,8 @@ export const makeDraft = (data, text, sound) => {
     save();
   });
   window.addEventListener("online", () => send());
+  // Back from the window where somebody logged in again.
+  window.addEventListener("focus", () => send());
 
   const begin = () => {
     const found = JSON.parse(localStorage.getItem(shelf) ?? "null");

@@ -14,14 +14,17 @@ export const makeText = (data, sound, remember) => {
     start: Number(element.dataset.start),
     end: Number(element.dataset.end),
   }));
-  const words = Array.from(document.querySelectorAll(".turn .w"), (element) => ({
+  // Turn by turn: a call of hours has tens of thousands of words.
+  const wordsOf = (turn) => Array.from(turn.element.querySelectorAll(".w"), (element) => ({
     element,
     start: Number(element.dataset.s),
     end: Number(element.dataset.e),
-    turn: turns.find((turn) => turn.element.contains(element)),
-  })).sort((left, right) => left.start - right.start);
-  const doubts = turns.flatMap((turn) => {
-    const low = words.filter((word) => word.turn === turn && word.element.classList.contains("low"));
+    turn,
+  }));
+  const said = turns.map(wordsOf);
+  const words = said.flat().sort((left, right) => left.start - right.start);
+  const doubts = turns.flatMap((turn, place) => {
+    const low = said[place].filter((word) => word.element.classList.contains("low")).sort((left, right) => left.start - right.start);
     if (low.length) return low;
     return turn.element.classList.contains("unsure") ? [{ element: turn.element.querySelector(".bubble"), start: turn.start, turn }] : [];
   });

@@ -1,5 +1,6 @@
 // The review page.  Without it the browser's own player, the text and every form still work.
-import { ask, clock } from "./review-api.js";
+import { ask } from "./review-api.js";
+import { wireBeside } from "./review-beside.js";
 import { makeDraft } from "./review-draft.js";
 import { wireKeys } from "./review-keys.js";
 import { makeSound } from "./review-sound.js";
@@ -25,13 +26,7 @@ if (sound) {
   drawWave(data, sound, block.dataset.nonce);
 }
 
-const commentForm = document.getElementById("comment-form");
-if (commentForm) {
-  const words = document.getElementById("comment-text");
-  const at = document.getElementById("comment-at");
-  // The moment at which somebody begins to write.
-  words.addEventListener("focus", () => { if (sound && !words.value) at.value = clock(sound.now()); });
-}
+wireBeside(data, sound);
 
 const clip = document.getElementById("clip");
 sound?.onSpan((span) => {

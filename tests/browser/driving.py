@@ -24,7 +24,7 @@ from tests.browser.furnishing import furnish
 from tests.copied import Copies
 from tests.tables import create_all
 from tests.told import WEBHOOK
-from tests.web import ORDER, Seeded, Web, opened, serving
+from tests.web import ORDER, PASSWORD, Seeded, Web, opened, serving
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = (
@@ -185,6 +185,18 @@ async def visitor(
         cookies["huiyin_session"] = headers["Authorization"].removeprefix("Bearer ")
     await context.add_cookies([{"name": name, "value": value, "url": base} for name, value in cookies.items()])
     return context
+
+
+async def log_in_beside(page: Page, name: str) -> None:
+    """In another window of the same browser, as somebody whose login has expired does."""
+    await page.context.clear_cookies(name="huiyin_session")
+    other = await page.context.new_page()
+    await other.goto("/login")
+    await other.get_by_label("用户名").fill(name)
+    await other.get_by_label("密码").fill(PASSWORD)
+    await other.keyboard.press("Enter")
+    await other.locator(".who-name", has_text=name).wait_for()
+    await other.close()
 
 
 def listen(page: Page) -> list[str]:

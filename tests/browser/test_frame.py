@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.driving import PATIENCE, visitor
-from tests.web import Web
+from tests.browser.driving import PATIENCE, log_in_beside, visitor
+from tests.web import ORDER, Web
 
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=PATIENCE)
@@ -104,3 +104,27 @@ async def test_on_paper_stands_what_was_asked_for_only(web: Web, browser: Browse
     await expect(page.locator(".top")).to_be_hidden()
     await expect(page.get_by_role("button", name="查找")).to_be_hidden()
     await expect(page.get_by_role("table")).to_be_visible()
+
+
+async def test_what_is_written_outlives_a_login_that_expired(web: Web, browser: Browser) -> None:
+    context = await visitor(browser, web, "auditor")
+    page = await context.new_page()
+    await page.goto("/keeping")
+    await page.locator("summary", has_text="设立保全").click()
+    await page.get_by_label("案件名称").fill("路灯诉讼")
+    await page.get_by_label("理由").fill("法院调取证据，写了很久")
+    await page.get_by_label("工单编号，每行一个").fill(ORDER)
+    await context.clear_cookies(name="huiyin_session")
+    # No window of this browser is ever behind another: what it would notice is told to it.
+    await page.evaluate("() => dispatchEvent(new Event('blur'))")
+    send, told = page.get_by_role("button", name="设立保全"), page.get_by_role("alert")
+    await send.click()
+    await expect(told).to_contain_text("登录已过期")
+    await expect(told.get_by_role("link", name="在新窗口登录")).to_be_visible()
+    await log_in_beside(page, "supervisor")
+    await send.click()
+    await expect(told).to_contain_text("现在登录的是 supervisor")
+    await log_in_beside(page, "auditor")
+    await expect(page.get_by_label("理由")).to_have_value("法院调取证据，写了很久")
+    await send.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("路灯诉讼")

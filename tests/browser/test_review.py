@@ -125,9 +125,29 @@ async def test_a_comment_takes_the_moment_at_which_it_is_written(web: Web, visit
         await page.get_by_label("备注内容").fill("市民语气平和")
         await expect(page.get_by_label("时间")).to_have_value("0:09")
         await page.get_by_role("button", name="留下备注").click()
+        await expect(page.get_by_label("备注内容")).to_have_value("")
         await page.get_by_role("link", name="市民语气平和").click()
         await heard(page, 9.1)
         assert await now(page) < 12
+
+
+async def test_answers_are_given_while_the_sound_goes_on(web: Web, visitors: Visitors) -> None:
+    """Neither what is heard nor what is being written is lost by a press."""
+    async with visitors.page() as page:
+        await open_review(page, web)
+        await page.get_by_role("button", name="播放", exact=True).click()
+        await heard(page, 0.3)
+        await page.get_by_label("备注内容").fill("写到一半")
+        heard_until = await now(page)
+        first = page.locator(".finding").first
+        await first.get_by_role("button", name="采纳").press("Enter")
+        await expect(first.get_by_text("已采纳")).to_be_visible()
+        await expect(page.locator(".finding").nth(1).get_by_role("button", name="采纳")).to_be_focused()
+        assert await now(page) >= heard_until
+        await expect(page.get_by_label("备注内容")).to_have_value("写到一半")
+        # As after another version was saved.
+        await page.reload()
+        await expect(page.get_by_label("备注内容")).to_have_value("写到一半")
 
 
 async def test_the_check_is_told_in_words(web: Web, visitors: Visitors) -> None:

@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from archive.corrections import text_versions
 from archive.drafts import Draft
+from tests.browser.driving import log_in_beside
 from tests.browser.reviewing import REASON, Visitors, open_review, path
 from tests.web import DIALOGUE, Web
 
@@ -79,6 +80,20 @@ async def test_a_draft_is_sent_as_soon_as_the_connection_is_back(web: Web, visit
         await page.context.set_offline(False)
         await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
         assert await _draft(web) == {"3": "断网时写的"}
+
+
+async def test_a_draft_is_sent_after_the_next_login(web: Web, visitors: Visitors) -> None:
+    """The token of the page's forms is that of the login before."""
+    async with visitors.page(allowed=("401", "403")) as page:
+        await open_review(page, web)
+        await page.get_by_role("button", name="更正文字").click()
+        await page.context.clear_cookies(name="huiyin_session")
+        await page.get_by_label("第 4 句的文字").fill("过期后写的")
+        await expect(page.locator("#draft-state")).to_contain_text("登录已过期")
+        await log_in_beside(page, "agent")
+        await page.evaluate("() => dispatchEvent(new Event('focus'))")
+        await expect(page.locator("#draft-state")).to_have_text("草稿已保存")
+        assert await _draft(web) == {"3": "过期后写的"}
 
 
 async def test_who_saves_second_sees_both_texts(web: Web, visitors: Visitors) -> None:

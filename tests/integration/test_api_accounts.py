@@ -51,6 +51,18 @@ async def test_an_account_from_its_making_to_its_end(web: Web) -> None:
     assert await _kinds(web, "小王") == kinds
 
 
+async def test_who_is_logged_in_and_what_his_forms_carry(web: Web) -> None:
+    """A page that lay open while its reader logged in again learns the token of its forms; a machine needs none."""
+    client = await web.browser("agent")
+    own = await (await client.get("/api/v1/account")).json()
+    assert (own["name"], own["role"], own["team"], own["pending"]) == ("agent", "agent", "", "")
+    path, body = f"/api/v1/recordings/{web.seeded.full}/place", {"position_ms": 4000}
+    assert (await client.put(path, json=body, headers={"X-CSRF-Token": "of another login"})).status == 403
+    assert (await client.put(path, json=body, headers={"X-CSRF-Token": own["form_token"]})).status == 200
+    assert (await (await web.get("/api/v1/account", "agent")).json())["form_token"] == ""
+    assert (await web.client().get("/api/v1/account")).status == 401
+
+
 async def test_nobody_raises_himself(web: Web) -> None:
     """Vertical escalation: by the own form, by the API, by fields that a form does not have."""
     for role in ("agent", "auditor", "system", "audit"):
