@@ -16,6 +16,7 @@ from telephony.call import CLOSED, FACTS_FILE, CallFacts
 from telephony.durability import FACTS_NOT_SAVED, SPOOL_NOT_SYNCED, Durability
 from tests.full_disk import files_of_at_most
 from tests.spools import STARTED
+from tests.syncs import SYNC, watched_disk
 
 
 @dataclass
@@ -152,11 +153,19 @@ async def test_stopping_on_a_full_disk_leaves_the_call_to_the_next_start(tmp_pat
 
 
 async def test_a_failing_sync_flags_only_the_calls_whose_files_are_hit(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    with watched_disk() as steps:
+        await _fail_one_of_two(tmp_path)
+    # Every other file was asked for by itself: that the whole could not be synced says nothing of it.
+    asked = {Path(path).name for kind, path in steps if kind == SYNC}
+    assert {"1.rtpdump", FACTS_FILE} <= asked
+
+
+async def _fail_one_of_two(directory: Path) -> None:
+    async with house(directory) as home:
         home.disk.fails = True
         sound, hit = home.call(), home.call()
         # A file that cannot be synced by itself either: it cannot even be opened.
-        (hit[1] / "2.rtpdump").symlink_to(tmp_path / "nowhere")
+        (hit[1] / "2.rtpdump").symlink_to(directory / "nowhere")
         home.end(*sound)
         home.end(*hit)
         home.disk.open.set()
