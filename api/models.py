@@ -297,8 +297,8 @@ class JobQuery(Model):
 
 
 class FailureView(Model):
-    """``kind`` is one word, ``said`` what people are told (``中文 / English``, or nothing), ``text`` the technical words,
-    ``id`` what the log has, too.  ``final``: nothing more is tried until a person asks."""
+    """``kind`` is one word, ``said`` what people are told (``中文 / English``, or nothing), ``text`` the technical
+    words, ``id`` what the log has, too.  ``final``: nothing more is tried until a person asks."""
 
     id: UUID
     kind: str

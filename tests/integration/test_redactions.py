@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
 import soundfile
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from api.access.accounts import UserRow
 from archive.corrections import Correction, correct_transcript
@@ -22,6 +23,9 @@ from archive.ledger_key import ensure_ledger_key
 from archive.redaction import MARK
 from archive.redaction_copies import Redaction
 from archive.verify import verify_recording
+from core.errors import Damaged, Refused, Unavailable
+from core.failures import Failure
+from core.jobs import FAILED, JobRow
 from core.settings import Settings
 from tests.redacted import NAME, NUMBER, PLACE, PURPOSE, RATE, TEXTS, Samples, Told, telling, time_of
 from tests.web import STARTED
@@ -167,6 +171,66 @@ async def test_only_who_answers_for_the_recording_makes_copies_and_only_while_th
     assert (await told.web.post(shares, body, "auditor")).status == 403
     assert (await told.web.client().get("/s/" + made["address"].rpartition("/")[2])).status in (403, 404)
     assert await verify_recording(told.web.archive, told.recording) == [], "the copy stays where it was sealed"
+
+
+async def _fail(told: Told, copy: str, error: Exception) -> None:
+    """Its making failed as often as is tried."""
+    failure = Failure.of(error)
+    values = {"state": FAILED, "attempts": 8, "finished_at": told.web.archive.clock()}
+    values |= {"error": failure.text, "error_kind": failure.kind, "error_said": failure.said}
+    async with told.web.archive.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.key == copy).values(**values))
+
+
+async def test_a_copy_that_failed_for_good_is_made_after_all_by_who_may_ask_for_it(told: Told) -> None:
+    copy = (await (await told.ask(phrases=["路灯"])).json())["id"]
+    again = f"{told.base}/{copy}/retry"
+    assert (await told.web.post(again, role="auditor")).status == 409, "it is waiting anyway"
+    await _fail(told, copy, Unavailable("the local store failed", error="gone"))
+    [shown] = await told.copies()
+    assert (shown["state"], shown["failure"]["kind"], shown["failure"]["final"]) == ("failed", "unavailable", True)
+    for role in ("agent", "client", "system", "security", "audit"):
+        assert (await told.web.post(again, role=role)).status == 403, role
+    assert (await told.web.post(again.replace(copy, str(told.recording)), role="auditor")).status == 404
+    assert (await told.web.post(again.replace(str(told.recording), copy), role="auditor")).status == 404
+    assert (await told.web.post(again, role="auditor")).status == 202
+    assert (await told.web.post(again, role="auditor")).status == 409
+    await told.work()
+    [made] = await told.copies()
+    assert (made["state"], made["failure"]) == ("done", None)
+    assert len(await told.leaves("redaction asked")) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "chinese", "english"),
+    [
+        (Damaged("bytes differ", key="x"), "读到的内容与封存时不一致。", "What was read is not what was sealed."),
+        (Refused("时间不可靠 / times are not reliable"), "时间不可靠", "times are not reliable"),
+        (ValueError("a mistake"), "程序出错，没有完成。", "The program failed before it was finished."),
+    ],
+)
+async def test_the_page_says_why_in_the_readers_language_and_tries_again(
+    told: Told, error: Exception, chinese: str, english: str
+) -> None:
+    copy = (await (await told.ask(phrases=["路灯"])).json())["id"]
+    await _fail(told, copy, error)
+    browser = await told.web.browser("supervisor")
+    path = f"/recordings/{told.recording}/redactions"
+    page = await (await browser.get(path)).text()
+    [identifier] = re.findall(r'编号 <span class="num break">([0-9a-f-]{36})<', page)
+    async with told.web.archive.database.read() as session:
+        assert await session.scalar(select(JobRow.id).where(JobRow.key == copy)) == UUID(identifier)
+    assert chinese in page
+    assert type(error).__name__ not in page
+    assert english not in page
+    in_english = await (await browser.get(f"{path}?lang=en")).text()
+    assert english in in_english
+    assert chinese not in in_english
+    form = {"csrf": told.web.form_tokens["supervisor"]}
+    answer = await browser.post(f"{path}/{copy}/retry", data=form, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, f"{path}#copies")
+    answer = await browser.post(f"{path}/{copy}/retry", data=form, allow_redirects=False)
+    assert (answer.status, "nothing failed" in await answer.text()) == (422, True)
 
 
 async def test_the_page_takes_suggestions_words_and_sentences(told: Told) -> None:
