@@ -5,6 +5,7 @@
 locked; sealing them adds rows of their own, which the next head covers.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,9 +17,12 @@ from archive.house import Archive
 from archive.retrieve import read_verified
 from archive.seal import SYSTEM, seal_object
 from core.errors import Damaged
+from core.exclusion import Alone, alone
 from core.ledger import Entry, LedgerHead, LedgerRow
 from core.merkle import Frontier
 from core.note import Checkpoint, SigningKey, VerifierKey
+
+log = logging.getLogger(__name__)
 
 HEAD, LEAVES, KEY = "head", "leaves", "ledger key"
 HEADS_PREFIX, LEAVES_PREFIX, KEYS_PREFIX = "ledger/heads/", "ledger/leaves/", "ledger/keys/"
@@ -46,8 +50,18 @@ def leaves_key(first: int, size: int) -> str:
 async def sign_head(archive: Archive, key: SigningKey, *, retain_until: datetime, actor: str = SYSTEM) -> SignedHead:
     """Put the leaves that the store does not have yet into it, and sign the head over all of them.
 
-    Where nothing happened since the newest head but its own sealing, that head is returned.  ``Damaged`` when the
-    ledger contradicts a head that was signed before."""
+    Where nothing happened since the newest head but its own sealing, that head is returned.  Whoever signs, the night,
+    a command or an export, signs alone: heads come in the order of their sizes, each once, and leaves without overlap.
+    ``Damaged`` when the ledger contradicts a head that was signed before."""
+    async with alone(archive.database, HEAD, waiting=_tell_waiting) as turn:
+        return await _sign(archive, key, retain_until, actor, turn)
+
+
+def _tell_waiting() -> None:
+    log.warning("another process signs the ledger: waiting for its end")
+
+
+async def _sign(archive: Archive, key: SigningKey, retain_until: datetime, actor: str, turn: Alone) -> SignedHead:
     newest = await newest_head(archive)
     async with archive.database.read() as session:
         head = await session.get(LedgerHead, 1)
@@ -60,6 +74,8 @@ async def sign_head(archive: Archive, key: SigningKey, *, retain_until: datetime
     await _seal_leaves(archive, tree.size, retain_until, actor)
     checkpoint = Checkpoint(key.name, tree.size, tree.root)
     note = key.sign(str(checkpoint))
+    # A lock that was lost on the way lets somebody else sign meanwhile.
+    await turn.confirm()
     facts = {"size": tree.size, "root": tree.root.hex(), "signer": signer(key.verifier)}
     stored = await seal_object(
         archive,

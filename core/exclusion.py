@@ -72,18 +72,21 @@ def _locked(descriptor: int) -> bool:
 @asynccontextmanager
 async def _advisory(database: Database, name: str, waiting: Callable[[], None] | None) -> AsyncIterator[Alone]:
     number = lock_number(name)
-    async with database.engine.connect() as plain:
-        # Without a transaction: one that stays open for hours would hold up the cleaning of tables.
-        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
-        while not await connection.scalar(select(func.pg_try_advisory_lock(number))):
-            waiting = await _wait(name, waiting)
-        try:
-            yield Alone(name, connection)
-        finally:
-            try:
-                await connection.execute(select(func.pg_advisory_unlock(number)))
-            except (SQLAlchemyError, OSError):
-                await connection.invalidate()  # with its session the lock goes too
+    while True:
+        async with database.engine.connect() as plain:
+            # Without a transaction: one that stays open for hours would hold up the cleaning of tables.
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            if await connection.scalar(select(func.pg_try_advisory_lock(number))):
+                try:
+                    yield Alone(name, connection)
+                finally:
+                    try:
+                        await connection.execute(select(func.pg_advisory_unlock(number)))
+                    except (SQLAlchemyError, OSError):
+                        await connection.invalidate()  # with its session the lock goes too
+                return
+        # Whoever waits holds no connection: else those that wait could leave none for the one that works.
+        waiting = await _wait(name, waiting)
 
 
 def lock_number(name: str) -> int:
