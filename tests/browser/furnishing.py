@@ -103,7 +103,7 @@ async def _share(web: Web) -> str:
 async def _hold(web: Web) -> str:
     body = {"name": "路灯投诉复核", "reason": "市级审计抽查，核对回访结论", "recordings": [str(web.seeded.full)]}
     made = await web.post("/api/v1/holds", body, role="auditor")
-    assert made.status == 201, await made.text()
+    assert made.status == 202, await made.text()
     return str((await made.json())["id"])
 
 
