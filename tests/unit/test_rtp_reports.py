@@ -77,6 +77,17 @@ def test_loss_is_counted_for_the_interval_and_for_all(start: int) -> None:
     assert (block.lost, block.fraction) == (25 + 124, 124 * 256 // 250)
 
 
+def test_one_late_packet_moves_the_jitter_by_a_sixteenth() -> None:
+    """RFC 3550 §6.4.1: J = J + (|D| - J) / 16, here with |D| of 20 ms at 8 kHz, and of nothing."""
+    one = reports()
+    one.look(arrivals(range(10)), 10)
+    one.look(arrivals(range(40, 50)), 50)
+    on_time = arrivals(range(90, 93))
+    one.look([on_time[0], (on_time[1][0] + 20, on_time[1][1]), (on_time[2][0] + 20, on_time[2][1])], 93)
+    (block,) = told(one.report(5.0))
+    assert block.jitter == int(160 / 16 * 15 / 16)
+
+
 @given(st.integers(0, 0xFFFF), st.lists(st.booleans(), min_size=40, max_size=400), st.integers(1, 60))
 def test_as_a_receiver_that_touches_every_packet(start: int, came: list[bool], size: int) -> None:
     sequences = [start + number for number, one in enumerate(came) if one or number in (0, len(came) - 1)]

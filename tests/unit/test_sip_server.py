@@ -152,13 +152,14 @@ def test_the_answer_is_repeated_until_its_ack() -> None:
     peer = Peer()
     (response,) = peer.send(peer.text("INVITE"))
     moments = []
-    while (deadline := peer.server.deadline()) is not None and deadline < 10:
+    while (deadline := peer.server.deadline()) is not None and deadline < 16:
         moments += [deadline for one in peer.server.fire(deadline) if read(one) == response]
-    assert moments == [0.5, 1.5, 3.5, 7.5]
+    # Twice the time each time, until that is T2.
+    assert moments == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5]
     peer.to_tag = response.recipient.tag
-    peer.send(peer.text("ACK", branch="ack"), 10.0)
+    peer.send(peer.text("ACK", branch="ack"), 16.0)
     assert peer.calls.log == ["invited", "heard", "acknowledged"]
-    assert peer.send(peer.text("ACK", branch="ack"), 10.1) == []
+    assert peer.send(peer.text("ACK", branch="ack"), 16.1) == []
     assert peer.calls.log == ["invited", "heard", "acknowledged"]
 
 
