@@ -6,11 +6,14 @@ The pictures are for looking at.  README's few (``KEPT``) show one screen and ar
 import argparse
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.async_api import Browser, FloatRect
 
+from api.permissions import SUPERVISOR
 from tests.browser.driving import House, Sight, chromium, furnished, sights, visitor
+from tests.browser.speaking import speak
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 WIDTHS = (390, 1440)
@@ -18,26 +21,27 @@ WIDTHS = (390, 1440)
 SCREEN: FloatRect = {"x": 0, "y": 0, "width": 0, "height": 780}
 # Name of the picture beside README → page, language, theme, width.
 KEPT = {
-    "recording": ("recordings-id", "zh", "light", 1440),
+    "recording": ("speech", "zh", "light", 1440),
     "search": ("search-1", "zh", "light", 1440),
 }
 
 
 async def shoot(
-    browser: Browser, house: House, target: Path, *, only: str, language: str, theme: str, width: int
+    browser: Browser, house: House, target: Path, shown: Sequence[Sight], *, language: str, theme: str, width: int
 ) -> None:
     """Every page once, in one language, theme and width."""
     by_role: dict[str, list[Sight]] = {}
-    for sight in sights(house):
-        if only in sight.name:
-            by_role.setdefault(sight.role, []).append(sight)
+    for sight in shown:
+        by_role.setdefault(sight.role, []).append(sight)
     for role, those in by_role.items():
         context = await visitor(browser, house.web, role, language=language, theme=theme, width=width)
         page = await context.new_page()
         for sight in those:
             await page.goto(sight.path, wait_until="networkidle")
-            for name, shown in KEPT.items():
-                if shown == (sight.name, language, theme, width):
+            # An address that names a second has scrolled to its sentence.
+            await page.evaluate("() => scrollTo(0, 0)")
+            for name, kept in KEPT.items():
+                if kept == (sight.name, language, theme, width):
                     await page.screenshot(path=TARGET / f"{name}.png", clip={**SCREEN, "width": width})
             await page.screenshot(path=target / f"{sight.name}-{language}-{theme}-{width}.png", full_page=True)
         await context.close()
@@ -47,10 +51,13 @@ async def main(target: Path, only: str, themes: list[str], languages: list[str],
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         async with furnished(Path(directory)) as house, chromium() as browser:
+            call, second = await speak(house.web, Path(directory))
+            speech = Sight("speech", f"/recordings/{call}?t={second}", SUPERVISOR)
+            shown = [sight for sight in (*sights(house), speech) if only in sight.name]
             for language in languages:
                 for theme in themes:
                     for width in widths:
-                        await shoot(browser, house, target, only=only, language=language, theme=theme, width=width)
+                        await shoot(browser, house, target, shown, language=language, theme=theme, width=width)
 
 
 if __name__ == "__main__":
