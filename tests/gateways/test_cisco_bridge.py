@@ -82,6 +82,21 @@ async def test_cisco_built_in_bridge_with_offers(house: House, link: Link, tmp_p
     assert (other.people[1], other.agent, other.citizen) == (("citizen", "13800000116", ""), {1000}, set())
 
 
+async def test_what_tied_the_dialogs_of_a_call_that_ended_ties_nothing_to_it(
+    house: House, link: Link, tmp_path: Path
+) -> None:
+    """A bridge that was restarted counts anew: its numbers come again, and each call is one of its own."""
+    found = []
+    for hertz in (400, 700):
+        again = leg(house, link, "x-nearend")
+        again.call_id = f"{hertz}-{again.call_id}"
+        assert (await again.ask("INVITE", KIND, body=offer(audio(46040)))).status == 200
+        await again.speak(tmp_path, (hertz,))
+        found.append(await again.hang_up())
+    assert [call.agent for call in found] == [{400}, {700}]
+    assert len({call.facts.recording_id for call in found}) == 2
+
+
 async def test_cisco_built_in_bridge_changes_its_far_end(house: House, link: Link, tmp_path: Path) -> None:
     near, far = leg(house, link, "x-nearend"), leg(house, link, "x-farend")
     for gateway in (near, far):
