@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import ClientResponse
 
 # How long a busy machine may take; nothing is measured.
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 @dataclass

@@ -48,7 +48,7 @@ class House:
 
     async def finished(self) -> tuple[CallFacts, Path]:
         """The next finished call."""
-        return await asyncio.wait_for(self.observer.done.get(), 30)
+        return await asyncio.wait_for(self.observer.done.get(), 240)
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ async def play(
     process = await asyncio.create_subprocess_exec(
         *(sipp, str(target), "-sf", str(scenario.write(directory)), "-t", transport, "-m", str(calls)),
         *("-i", "127.0.0.1", "-p", str(ports), "-mp", str(ports + 2), "-nostdin"),
-        *("-timeout", "30", "-timeout_error", "-trace_err", "-error_file", str(directory / "errors.log")),
+        *("-timeout", "240", "-timeout_error", "-trace_err", "-error_file", str(directory / "errors.log")),
         *more,
         cwd=directory,
         stdout=asyncio.subprocess.PIPE,

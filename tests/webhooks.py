@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.ports import LOOPBACK, free_port
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 @dataclass(frozen=True)

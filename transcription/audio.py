@@ -30,11 +30,15 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Channel:
-    """One party's sound.  ``samples`` at 16 kHz, levelled; ``levels`` in dBFS for each 100 ms of the original."""
+    """One party's sound.  ``samples`` at 16 kHz, levelled; ``levels`` in dBFS for each 100 ms of the original.
+
+    ``sounding``: which samples lie between the digital silence before its first packet and that after its last one.
+    """
 
     party: str
     samples: Samples
     levels: Samples
+    sounding: slice
 
     @property
     def silent(self) -> bool:
@@ -76,11 +80,21 @@ def read_sound(path: Path) -> Sound:
 
 
 def prepare(party: str, samples: Samples, rate: int) -> Channel:
-    """One channel as the engine wants it."""
-    levels = levels_of(samples, rate)
-    gain = gain_for(levels, float(np.abs(samples).max(initial=0)))
-    resampled = soxr.resample(samples, rate, ENGINE_RATE) if len(samples) and rate != ENGINE_RATE else samples
-    return Channel(party, np.ascontiguousarray(resampled * np.float32(gain), dtype=np.float32), levels)
+    """One channel as the engine wants it.
+
+    What is heard must not depend on the millisecond at which the other party's stream began: level and filter see the
+    sound of this one alone.
+    """
+    places = np.flatnonzero(samples)
+    first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+    sound = samples[first:last]
+    gain = gain_for(levels_of(sound, rate), float(np.abs(sound).max(initial=0)))
+    if len(sound) and rate != ENGINE_RATE:
+        sound = soxr.resample(sound, rate, ENGINE_RATE)
+    begin = round(first * ENGINE_RATE / rate)
+    made = np.zeros(max(round(len(samples) * ENGINE_RATE / rate), begin + len(sound)), dtype=np.float32)
+    made[begin : begin + len(sound)] = sound * np.float32(gain)
+    return Channel(party, made, levels_of(samples, rate), slice(begin, begin + len(sound)))
 
 
 def levels_of(samples: Samples, rate: int) -> Samples:

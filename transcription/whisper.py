@@ -161,11 +161,11 @@ class WhisperTranscriber:
         """The windows of speech in one channel."""
         if channel.silent:
             return []
-        limit = self.options.window_seconds
+        limit, begin = self.options.window_seconds, channel.sounding.start
         found = get_speech_timestamps(
-            channel.samples, VadOptions(**asdict(self.options.voice), max_speech_duration_s=limit)
+            channel.samples[channel.sounding], VadOptions(**asdict(self.options.voice), max_speech_duration_s=limit)
         )
-        spans = [Span(span["start"], span["end"]) for span in found]
+        spans = [Span(begin + span["start"], begin + span["end"]) for span in found]
         return [
             Piece(window, window.cut(channel.samples))
             for window in pack(channel.party, spans, limit, share=self.options.share_windows)

@@ -17,7 +17,7 @@ from service.readiness import make_ready
 from service.sealer import CALLS_PER_LANE
 from service.wiring import open_archive
 from telephony.simulator import place_call
-from tests.acceptance.running import ROOT, environment, running, settings_of, until_signalled, until_well
+from tests.acceptance.running import HOP_SECONDS, ROOT, environment, running, settings_of, until_signalled, until_well
 from tests.acceptance.watching import until_alert, until_figures, until_sealed
 from tests.conftest import missing
 from tests.recording import tone
@@ -81,7 +81,7 @@ def _spool_list(variables: dict[str, str]) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HOP_SECONDS,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

@@ -13,7 +13,7 @@ from core.ids import new_id
 from core.settings import Settings
 from service.supervisor import GRACE_SECONDS, SEALING_SECONDS
 from telephony.simulator import place_call
-from tests.acceptance.running import ROOT, SAMPLES, environment, running, until_finished, until_well
+from tests.acceptance.running import HOP_SECONDS, ROOT, SAMPLES, environment, running, until_finished, until_well
 from tests.servers import Seaweed
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def _huiyin(arguments: list[str], variables: dict[str, str]) -> "subprocess.Comp
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HOP_SECONDS,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import ROOT, environment
+from tests.acceptance.running import HOP_SECONDS, ROOT, environment
 from tests.servers import Seaweed
 
 
@@ -51,7 +51,7 @@ def test_a_directory_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HOP_SECONDS,
     )
     assert ended.returncode == 1
     assert "--dir" in ended.stderr

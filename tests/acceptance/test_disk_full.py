@@ -1,5 +1,6 @@
 """A spool that is full: no new calls, nothing lost of those in progress, an alert, and recovery without a hand."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from core.alerts import SPOOL_FULL
 from service.migrate import migrate
 from tests.acceptance.calling import LABELS, Call, ask, calls, until_sent
 from tests.acceptance.running import environment, running, settings_of, until_well
-from tests.acceptance.watching import until_alert, until_sealed
+from tests.acceptance.watching import PATIENCE, until_alert, until_sealed
 from tests.conftest import missing
 from tests.recording import tone
 from tests.servers import Missing
@@ -17,6 +18,8 @@ from tests.small_disk import SmallDisk, small_disk
 
 MEGABYTE = 1 << 20
 KEPT_FREE = 8
+# Seconds that nobody sends to their end.
+LONGER = 600.0
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ async def test_a_full_spool_refuses_new_calls_and_loses_nothing(tmp_path: Path, 
     )
     settings = settings_of(variables)
     await migrate(settings)
-    audio = tone(tmp_path / "tone.wav", 440.0, 60.0)
+    audio = tone(tmp_path / "tone.wav", 440.0, LONGER)
     async with running(variables, tmp_path, "recorder") as service:
         await until_well(service, "recorder")
         async with calls(settings.sip_bind, audio, 3) as placed:
@@ -65,7 +68,9 @@ async def test_a_full_spool_refuses_new_calls_and_loses_nothing(tmp_path: Path, 
             await until_sent(placed, before + 2.0)
             sent = {placed[0].client.call_id: await _hang_up(placed[0])}
             await until_sent(placed[1:], before + 3.0)
-            assert "a spool refuses writes" in service.log.read_text()
+            async with asyncio.timeout(PATIENCE):
+                while "a spool refuses writes" not in service.log.read_text():  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
 
             # Room is back: so are new calls, by themselves, and the old ones go on in the same spool.
             disk.empty()

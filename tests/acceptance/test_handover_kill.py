@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from core.clock import utc_now
 from core.database import Database
 from core.ledger import LedgerRow, check
 from core.settings import Settings
+from tests.acceptance.lockstep import lockstep
 from tests.bags import UNTIL, verify
 from tests.web import STARTED, new_recording, tones
 
-RECORDINGS = 120
+RECORDINGS, MIDDLE = 40, 20
 
 
 @pytest.fixture
@@ -56,35 +56,24 @@ async def _count(data: Path) -> int:
     return rows or 0
 
 
-def lines_until(process: subprocess.Popen[str], wanted: str) -> Iterator[str]:
-    assert process.stdout
-    for line in process.stdout:
-        yield line
-        if wanted in line:
-            return
-
-
 @pytest.mark.parametrize("target", ["bag", "bag.zip"])
 def test_killed_in_the_middle(environment: dict[str, str], tmp_path: Path, target: str) -> None:
     data, bag = tmp_path / "data", tmp_path / target
     assert huiyin(environment, "migrate").returncode == 0
     asyncio.run(_fill(data))
     export = ["export", "--scope", "all", "--to", str(bag), "--purpose", "合同期满移交"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "service", *export], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        seen = list(lines_until(process, f"60/{RECORDINGS}"))
-        process.send_signal(signal.SIGKILL)
-    assert "60/" in seen[-1], seen
-    assert process.returncode == -signal.SIGKILL
+    with lockstep(environment, *export) as exporting:
+        exporting.until(f"{MIDDLE}/{RECORDINGS}")
+        exporting.kill()
+        assert exporting.child.returncode == -signal.SIGKILL
     assert not bag.exists()
     copied = {path: path.stat().st_mtime_ns for path in (tmp_path / f"{target}.work").rglob("audio.flac")}
-    assert 60 <= len(copied) <= RECORDINGS
+    assert MIDDLE <= len(copied) < RECORDINGS
     again = huiyin(environment, *export)
     assert again.returncode == 0, again.stderr
     assert "继续移交" in again.stdout
     last = [line for line in again.stdout.splitlines() if f"{RECORDINGS}/{RECORDINGS}" in line][-1]
-    assert int(last.rpartition("kept ")[2]) >= 60 * 5
+    assert int(last.rpartition("kept ")[2]) >= MIDDLE * 5
     key = huiyin(environment, "ledger", "key").stdout.strip()
     status, said = verify(bag, key)
     assert status == 0, said

@@ -11,7 +11,7 @@ import pytest
 from core.alerts import TWO_RECORDERS
 from service.heartbeat import REFUSED
 from service.migrate import migrate
-from tests.acceptance.running import ROOT, environment, running, settings_of, until_well
+from tests.acceptance.running import HOP_SECONDS, ROOT, environment, running, settings_of, until_well
 from tests.acceptance.watching import until_alert
 from tests.conftest import missing
 from tests.ports import free_port
@@ -26,7 +26,7 @@ def _recorder(variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HOP_SECONDS,
     )
 
 

@@ -22,11 +22,13 @@ from core.ledger import LedgerRow
 from core.settings import Settings
 from retention.rule import keep_until
 from service.wiring import open_archive
+from tests.acceptance.lockstep import lockstep
 from tests.acceptance.running import ROOT, environment, settings_of
 from tests.samples import new_recording, new_turns, write_audio
 from tests.servers import Seaweed
 
-KILLS = 5
+# Some batches of them.
+KILLS, RECORDINGS = 5, 100
 
 
 def _run(variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -88,18 +90,15 @@ def _progress(database: Path) -> str:
 
 def _kill_once_it_moves(variables: Mapping[str, str], database: Path, before: str) -> str:
     """Start a rebuild, kill it -9 as soon as it has come further than ``before``, and say how far that was."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "service", "rebuild"],
-        env=dict(variables),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while _progress(database) == before and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.killpg(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    with lockstep(variables, "rebuild") as rebuild:
+        while _progress(database) == before:
+            # It says when it begins a step, and waits there for us.
+            if rebuild.says_something():
+                rebuild.line()
+            time.sleep(0.002)
+            assert rebuild.child.poll() is None, "it ended"
+        rebuild.kill()
+        assert rebuild.child.returncode == -signal.SIGKILL
     return _progress(database)
 
 
@@ -107,7 +106,7 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
     variables = environment(tmp_path)
     settings = settings_of(variables)
     assert _run(variables, "migrate").returncode == 0
-    await _fill(settings, tmp_path, 300)
+    await _fill(settings, tmp_path, RECORDINGS)
     assert _run(variables, "ledger", "sign").returncode == 0
     before = await _told(settings)
     database = tmp_path / "data" / "huiyin.db"
@@ -122,7 +121,7 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
     ended = _run(variables, "rebuild")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "administrator admin" in ended.stderr  # nobody has an account any more
-    assert "recordings: 300" in ended.stdout
+    assert f"recordings: {RECORDINGS}" in ended.stdout
     assert await _told(settings) == before
     verified = _run(variables, "verify")
     assert verified.returncode == 0, verified.stdout

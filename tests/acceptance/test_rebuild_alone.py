@@ -1,8 +1,6 @@
 """A rebuild and everybody else: it refuses while processes work, and they wait while it runs or waits to go on."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,11 +22,12 @@ from retention.rule import keep_until
 from service.health import ping_sip
 from service.heartbeat import is_alive
 from service.wiring import open_archive
-from tests.acceptance.running import ROOT, environment, running, settings_of
+from tests.acceptance.lockstep import lockstep
+from tests.acceptance.running import HOP_SECONDS, ROOT, environment, running, settings_of
 from tests.acceptance.test_rebuild import _drop as drop_schema
 from tests.samples import new_recording, write_audio
 
-RECORDINGS = 200
+RECORDINGS = 40
 
 
 def run(variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -59,29 +58,22 @@ async def lose(variables: Mapping[str, str], directory: Path) -> None:
 
 
 async def kill_in_the_middle(variables: Mapping[str, str], settings: Settings) -> None:
-    child = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "service", "rebuild"], env=dict(variables), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    for line in iter(child.stdout.readline, ""):
-        if "rebuilding: recordings" in line:
-            break
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    with lockstep(variables, "rebuild") as rebuild:
+        rebuild.until("rebuilding: recordings")
+        rebuild.kill()
     async with open_archive(settings) as archive, archive.database.read() as session:
         assert await is_rebuilding(session)
 
 
 async def until_said(log: Path, words: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HOP_SECONDS
     while words not in log.read_text():
         assert time.monotonic() < deadline, log.read_text()[-3000:]
         await asyncio.sleep(0.1)
 
 
 async def until_alive(archive: Archive, process: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HOP_SECONDS
     while not await is_alive(archive.database, process, utc_now()):
         assert time.monotonic() < deadline, process
         await asyncio.sleep(0.1)

@@ -13,7 +13,7 @@ from core.settings import Settings
 from service.spool import call_directories
 from service.wiring import open_archive
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 
 
 async def until_sealed(settings: Settings, number: int) -> list[Recording]:

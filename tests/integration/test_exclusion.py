@@ -72,7 +72,7 @@ async def test_whoever_is_killed_holds_nothing(database: Database) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    async with asyncio.timeout(30), alone(database, "work", waiting=lambda: None) as held:
+    async with asyncio.timeout(240), alone(database, "work", waiting=lambda: None) as held:
         await held.confirm()
 
 
@@ -83,7 +83,7 @@ async def test_a_lock_that_went_with_its_connection_is_not_believed(postgres_dat
             await connection.execute(ended)
         with pytest.raises(Unavailable, match="lock was lost"):
             await held.confirm()
-    async with asyncio.timeout(30), alone(postgres_database, "work", waiting=lambda: None):
+    async with asyncio.timeout(240), alone(postgres_database, "work", waiting=lambda: None):
         pass
 
 
@@ -135,6 +135,6 @@ async def test_the_mark_waits_for_whoever_writes(postgres_database: Database) ->
 
 async def _until_somebody_waits(database: Database) -> None:
     waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    async with asyncio.timeout(30), database.engine.connect() as connection:
+    async with asyncio.timeout(240), database.engine.connect() as connection:
         while not await connection.scalar(waiting):  # noqa: ASYNC110 - the server tells no event
             await asyncio.sleep(0.01)
