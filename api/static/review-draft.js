@@ -106,8 +106,11 @@ export const makeDraft = (data, text, sound) => {
     timer = setTimeout(send, WAIT_MS);
   };
 
-  // First all are let go, then all are measured: one layout of the page, not one for each sentence of a long call.
+  // Most browsers let a field grow with its text.  For others: first all are let go, then all are measured, so that the
+  // page is laid out once and not once for each sentence of a long call.
+  const grows = CSS.supports("field-sizing", "content");
   const fit = (...fields) => {
+    if (grows) return;
     for (const field of fields) field.style.height = "auto";
     const heights = fields.map((field) => field.scrollHeight);
     fields.forEach((field, place) => { field.style.height = `${heights[place] + 2}px`; });

@@ -31,7 +31,7 @@ async def drain(recorder: Recorder, seconds: float, signals: Signals) -> bool:
             extra={"facts": {"calls": calls, "at_most_s": round(seconds)}},
         )
         _tell_terminal(
-            f"正在等待 {calls} 通通话结束，再按一次 Ctrl-C 立即结束\n"
+            f"正在等待 {calls} 通电话结束，再按一次 Ctrl-C 立即结束\n"
             f"waiting for {calls} calls to end; Ctrl-C again ends them now"
         )
     told = asyncio.create_task(signals.end.wait())

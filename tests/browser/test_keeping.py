@@ -39,7 +39,7 @@ async def test_a_case_is_opened_and_released_by_two(house: House, browser: Brows
         await page.keyboard.type(words)
     await page.get_by_role("button", name="设立保全").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("路灯诉讼")
-    await expect(page.get_by_role("status").first).to_contain_text("共 1 通通话")
+    await expect(page.get_by_role("status").first).to_contain_text("共 1 通电话")
     await page.get_by_label("解除的理由").fill("诉讼终结")
     await page.get_by_role("button", name="申请解除").click()
     await expect(page.get_by_text("您申请了解除，须由另一人确认。")).to_be_visible()

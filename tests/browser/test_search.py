@@ -25,10 +25,10 @@ async def test_words_are_found_and_lead_to_their_second(house: House, browser: B
     await page.evaluate("document.body.dataset.stays = 'yes'")
     await page.get_by_label("检索说过的话").fill("路灯 满意")
     await page.get_by_role("button", name="检索", exact=True).click()
-    await expect(page.locator("#found .count")).to_have_text("1 通通话")
+    await expect(page.locator("#found .count")).to_have_text("1 通电话")
     await expect(page.locator("#found mark").first).to_have_text("路灯")
     # Read out where it stood before the search.
-    await expect(page.locator("#found-said[role=status]")).to_have_text("1 通通话")
+    await expect(page.locator("#found-said[role=status]")).to_have_text("1 通电话")
     # Only what was found changed, and the address holds the words and no empty filter.
     assert await page.evaluate("document.body.dataset.stays") == "yes"
     assert parse_qs(urlsplit(page.url).query) == {"q": ["路灯 满意"]}

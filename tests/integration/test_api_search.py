@@ -280,7 +280,7 @@ async def test_the_page_keeps_its_state_in_the_address(web: Web) -> None:
     assert '<option value="yes" selected>' in page
     assert 'value="2026-11-01"' in page
     assert "<mark>路灯</mark>" in page
-    assert "1 通通话" in page
+    assert "1 通电话" in page
     without = re.findall(r'class="chip" href="([^"]+)"', page)
     assert len(without) == 2
     assert all("q=" in each for each in without)
