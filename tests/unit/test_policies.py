@@ -79,6 +79,11 @@ def test_first_and_last_days_count() -> None:
     assert longer.eligible_at(CALL, None, midnight("2026-11-22") - timedelta(seconds=1)) == midnight("2028-11-23")
 
 
+def test_no_policy_undercuts_the_years_of_the_installation() -> None:
+    policies = Policies(3, SHANGHAI, Dated(((date(2020, 1, 1), 2),)))
+    assert policies.eligible_at(CALL, None, CALL) == midnight("2029-11-23")
+
+
 @settings(max_examples=300, deadline=None)
 @given(POLICIES, MOMENTS, st.none() | MOMENTS, MOMENTS, MOMENTS)
 def test_dates_only_move_later(
