@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from archive.connect import connect_store
 from archive.house import Archive
@@ -21,6 +22,11 @@ from tests.servers import Missing, Postgres, Seaweed, start_postgres, start_seaw
 from tests.tables import create_all
 
 MUST_RUN_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
+# The same inputs every time, however long a busy machine takes over one: new ones are looked for by ``make fuzz``.
+settings.register_profile(
+    "suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 def missing(reason: Missing) -> None:

@@ -143,6 +143,6 @@ def test_guided_search(name: str, tmp_path: Path) -> None:
         "--keep",
         str(tmp_path),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     crashes = [path.read_bytes() for path in tmp_path.glob("crash-*")]
     assert (done.returncode, crashes) == (0, []), done.stderr[-3000:]

@@ -141,6 +141,21 @@ def test_words_have_places_and_probabilities(transcriber: WhisperTranscriber, ca
     assert found.speech_seconds["agent"] == pytest.approx(spoken, rel=0.25)
 
 
+def test_the_text_does_not_depend_on_when_the_other_party_began(
+    transcriber: WhisperTranscriber, tmp_path: Path
+) -> None:
+    """Streams begin a few milliseconds apart, never the same ones: once, six of them made another word."""
+    agent, citizen = channels_of("suggestion")
+    heard = []
+    for late in (0, 7, 48):
+        later = np.concatenate([np.zeros(late, np.float32), citizen[: len(citizen) - late]])
+        found = transcriber.transcribe(write(tmp_path / f"{late}.flac", agent, later))
+        heard.append([(turn.text, turn.confidence) for turn in found.turns if turn.party == "citizen"])
+    assert heard[0]
+    assert heard[1] == heard[0]
+    assert heard[2] == heard[0]
+
+
 def test_the_same_audio_gives_the_same_transcript(transcriber: WhisperTranscriber, tmp_path: Path) -> None:
     audio = first_words(tmp_path / "call.flac")
     first = replace(transcriber.transcribe(audio), elapsed_seconds=0)
