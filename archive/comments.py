@@ -21,6 +21,7 @@ from core.ids import new_id
 from core.ledger import Entry
 
 FORMAT = "huiyin-comment/1"
+COMMENTED = "commented"
 
 
 class Comment(Base):
@@ -57,13 +58,18 @@ async def add_comment(archive: Archive, recording_id: UUID, *, at_ms: int, text:
         archive,
         key=layout.comment_key(recording_id, recording.started_at, row.id),
         kind=layout.COMMENT,
-        content=layout.document(_told(row)),
+        content=content_of(row),
         retain_until=recording.retain_until,
-        entry=Entry("commented", by, str(recording_id), {"comment": str(row.id), "at_ms": at_ms}),
+        entry=Entry(COMMENTED, by, str(recording_id), {"comment": str(row.id), "at_ms": at_ms}),
         recording_id=recording_id,
         then=then,
     )
     return row
+
+
+def content_of(row: Comment) -> bytes:
+    """The document that is sealed of a comment: the same row always gives the same bytes."""
+    return layout.document(_told(row))
 
 
 def _told(row: Comment) -> dict[str, Any]:

@@ -76,21 +76,21 @@ async def compare_histories(
             if not rows:
                 return
             told = await events_about(session, [str(row.id) for row in rows], kinds)
-            found = await _compare(session, checks, [History(*row, told[str(row.id)]) for row in rows])
+            found = await compare_page(session, checks, [History(*row, told[str(row.id)]) for row in rows])
         for fault in found:
             yield fault
         on_page(len(rows))
         last = rows[-1].id
 
 
-async def _compare(session: AsyncSession, checks: Sequence[Check], page: Sequence[History]) -> list[Fault]:
+async def compare_page(session: AsyncSession, checks: Sequence[Check], page: Sequence[History]) -> list[Fault]:
     """Where a row of the ledger is not what its kind promises, the recording is named and the others are compared."""
     try:
         return [fault for check in checks for fault in await check.compare(session, page)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if len(page) == 1:
             return [Fault(page[0].subject, faults.UNREADABLE, "an entry", type(error).__name__)]
-    return [fault for each in page for fault in await _compare(session, checks, [each])]
+    return [fault for each in page for fault in await compare_page(session, checks, [each])]
 
 
 async def compare_texts(session: AsyncSession, page: Sequence[History]) -> list[Fault]:

@@ -4,6 +4,7 @@ A pause leaves a hole in evidence, so it needs a reason, is in the ledger from t
 the recording's own facts (``telephony.call.Pause``).
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +18,16 @@ from archive.catalogue import SIGNALLED, Call
 from core.database import Base, UtcDateTime
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.ledger import Entry, append
+from core.ledger import Entry, append, append_all, canonical
 
 PAUSE, RESUME = "pause", "resume"
 # Outcomes of a request; empty: not answered yet.
 APPLIED, UNCHANGED, NOT_IN_PROGRESS = "applied", "unchanged", "not in progress"
+# Kinds of ledger rows; those of asking, with what each asks for.
+ASKED = {"pause asked": PAUSE, "resume asked": RESUME}
+ANSWERED = "pause answered"
+# Whom the ledger names for the recorder.
+_RECORDER = "system"
 
 
 class PauseRequest(Base):
@@ -65,9 +71,15 @@ async def ask(session: AsyncSession, wish: Wish, *, now: datetime) -> PauseReque
         asked_at=now,
     )
     session.add(row)
-    # The reason is a person's words: it stands in the recording's facts, not in the ledger.
-    await append(session, Entry(f"{wish.action} asked", wish.by, str(wish.recording_id), {"request": str(row.id)}), now)
+    # The reason is a person's words: it stands in the recording's facts, and in the ledger its hash alone.
+    facts = {"request": str(row.id), "reason_sha256": reason_digest(row.id, row.reason)}
+    await append(session, Entry(f"{wish.action} asked", wish.by, str(wish.recording_id), facts), now)
     return row
+
+
+def reason_digest(request: UUID, reason: str) -> str:
+    """What the ledger holds of a reason: with the request's identifier, so that equal reasons do not look it."""
+    return hashlib.sha256(canonical([str(request), reason]).encode()).hexdigest()
 
 
 async def unanswered(session: AsyncSession) -> list[PauseRequest]:
@@ -76,9 +88,14 @@ async def unanswered(session: AsyncSession) -> list[PauseRequest]:
 
 
 async def settle(session: AsyncSession, outcomes: Mapping[UUID, str], *, now: datetime) -> None:
-    """Answer requests."""
-    for row in await session.scalars(select(PauseRequest).where(PauseRequest.id.in_(outcomes))):
+    """Answer requests, in the ledger too."""
+    query = select(PauseRequest).where(PauseRequest.id.in_(outcomes)).order_by(PauseRequest.id)
+    entries = []
+    for row in await session.scalars(query):
         row.outcome, row.answered_at = outcomes[row.id], now
+        facts = {"request": str(row.id), "outcome": row.outcome}
+        entries.append(Entry(ANSWERED, _RECORDER, str(row.recording_id), facts))
+    await append_all(session, entries, now)
 
 
 async def newest(session: AsyncSession, calls: Collection[UUID]) -> dict[UUID, PauseRequest]:

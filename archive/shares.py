@@ -102,7 +102,9 @@ async def make_share(
         expires_at=until,
     )
     session.add(row)
+    # All that the table holds: a row that anybody changes, removes or adds later is named by verification.
     facts = {"share": str(row.id), "purpose": row.purpose, "expires_at": row.expires_at.isoformat()}
+    facts["token_sha256"] = row.token_sha256
     if redaction_id is not None:
         facts["redaction"] = str(redaction_id)
     await ledger.append(session, ledger.Entry(MADE, by, str(recording_id), facts), now)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import faults
 from archive.catalogue import DISPOSED, DISPOSING, KEPT, StoredObject
+from archive.comparing import CHECK_COMMENTS, CHECK_REQUESTS, CHECK_SHARES
 from archive.events import Event, events_about, events_of_kinds
 from archive.faults import Fault
 from archive.histories import CHECK_TEXTS, REBUILT, Check, History
@@ -165,4 +166,7 @@ CHECKS: Sequence[Check] = (
     Check(compare_lives, _DISPOSALS),
     CHECK_LINKS,
     CHECK_FINDINGS,
+    CHECK_COMMENTS,
+    CHECK_SHARES,
+    CHECK_REQUESTS,
 )

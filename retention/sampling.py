@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from archive.catalogue import StoredObject
+from archive.comparing import compare_other_requests
 from archive.faults import Fault
 from archive.heads import HEAD
 from archive.house import Archive
@@ -30,12 +31,14 @@ class Sampled:
 
 
 async def read_sample(archive: Archive, *, now: datetime) -> tuple[Sampled, list[Fault]]:
-    """Read the night's part of everything, and compare every case of holds."""
+    """Read the night's part of everything, and compare every case of holds and what was asked of calls that have no
+    recording."""
     async with archive.database.read() as session:
         count = await tonight(session, now)
     progress = Progress()
     found = [fault async for fault in verify_sample(archive, count, progress, checks=CHECKS)]
     found += [fault async for fault in compare_cases(archive)]
+    found += [fault async for fault in compare_other_requests(archive)]
     async with archive.database.read() as session:
         oldest = await oldest_reading(session)
     return Sampled(progress.objects, progress.octets, oldest), found

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from archive.catalogue import StoredObject
+from archive.comparing import compare_other_requests
 from archive.faults import NO_RECORDING, Fault
 from archive.heads import HEAD
 from archive.histories import compare_histories
@@ -104,10 +105,15 @@ async def _everything(archive: Archive, speed: "_Speed", settle: float) -> Async
         speed.progress = survey.progress
         async for fault in survey.run():
             yield fault
-    speed.begin("③ 目录中的保全、存废、文字、关联与结论 holds, lives, texts, links and answers in the catalogue")
+    speed.begin(
+        "③ 目录中的保全、存废、文字、关联、结论、备注、分享与暂停 "
+        "holds, lives, texts, links, answers, comments, shares and pauses in the catalogue"
+    )
     async for fault in compare_histories(archive, CHECKS, on_page=speed.compared):
         yield fault
     async for fault in compare_cases(archive):
+        yield fault
+    async for fault in compare_other_requests(archive):
         yield fault
 
 

@@ -180,6 +180,7 @@ LEDGER: Mapping[str, str] = {
     "kept": "原样保存受损文件",
     "pause asked": "要求暂停录音",
     "resume asked": "要求继续录音",
+    "pause answered": "录音机答复暂停或继续的要求",
     "head signed": "签署台账树头",
     "leaves sealed": "封存台账行",
     "key published": "公布台账公钥",

@@ -29,7 +29,7 @@ ABOUT: Mapping[str, Sequence[str]] = {
     ),
     "decided": (
         *("decided", "linked", "corrected", "commented", "reported", "pause asked", "resume asked", "setting changed"),
-        "dictionary changed",
+        *("pause answered", "dictionary changed"),
         *("hold placed", "release asked", "release withdrawn", "hold released"),
         *("disposal proposed", "disposal approved", "disposal confirmed", "disposal withdrawn", "disposal refused"),
         *("disposals approved", "disposals confirmed", "export listed", "received"),

@@ -84,7 +84,8 @@ async def test_pause_and_resume_reach_the_recorder(archive: Archive, web: Web) -
         rows = list(await session.scalars(select(PauseRequest).order_by(PauseRequest.id)))
         ledger = list(await session.scalars(select(LedgerRow).where(LedgerRow.subject == str(call))))
     assert [row.outcome for row in rows] == ["applied", "unchanged", "applied"]
-    assert [row.kind for row in ledger] == ["pause asked", "pause asked", "resume asked"]
+    answered = ["pause answered", "pause answered"]
+    assert [row.kind for row in ledger] == ["pause asked", "pause answered", "pause asked", "resume asked", *answered]
     assert REASON not in "".join(row.leaf for row in ledger)
 
 
