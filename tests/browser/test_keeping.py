@@ -39,7 +39,16 @@ async def test_a_case_is_opened_and_released_by_two(house: House, browser: Brows
         await page.keyboard.type(words)
     await page.get_by_role("button", name="设立保全").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("路灯诉讼")
-    await expect(page.get_by_role("status").first).to_contain_text("共 1 通电话")
+    await expect(page.get_by_role("status").first).to_contain_text("从现在起不会被删除")
+    await expect(page.get_by_role("progressbar", name="保全进度")).to_be_visible()
+    # It can be left and come back to; the worker does it meanwhile, and an open page shows that by itself.
+    other, _ = await opened(browser, house, "system", page.url)
+    await page.goto("/keeping")
+    await house.web.work()
+    await expect(other.get_by_role("heading", name="录音（保全中 1 条）")).to_be_visible(timeout=PATIENCE)
+    await expect(other.get_by_role("progressbar")).to_have_count(0)
+    await page.get_by_role("link", name="路灯诉讼").click()
+    await expect(page.get_by_role("heading", name="录音（保全中 1 条）")).to_be_visible()
     await page.get_by_label("解除的理由").fill("诉讼终结")
     await page.get_by_role("button", name="申请解除").click()
     await expect(page.get_by_text("您申请了解除，须由另一人确认。")).to_be_visible()
@@ -48,6 +57,9 @@ async def test_a_case_is_opened_and_released_by_two(house: House, browser: Brows
     await second.get_by_role("button", name="确认解除").click()
     await expect(second.locator("h1 + p")).to_have_text("已解除")
     assert asked == ["确认解除这个案件的保全？"]
+    await house.web.work()
+    await expect(second.get_by_role("heading", name="录音（保全中 0 条）")).to_be_visible(timeout=PATIENCE)
+    await expect(second.get_by_role("progressbar")).to_have_count(0, timeout=PATIENCE)
     assert errors == []
 
 

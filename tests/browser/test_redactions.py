@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from sqlalchemy import update
 
 from archive.connect import connect_store
 from archive.house import Archive
 from core.clock import utc_now
 from core.database import Database
+from core.jobs import FAILED, JobRow
 from tests.browser.driving import PATIENCE, chromium, listen, require_chromium, tab_to, visitor
 from tests.redacted import NAME, PLACE, PURPOSE, Told, telling
 from tests.tables import create_all
@@ -78,6 +80,20 @@ async def test_suggestions_are_taken_by_mouse_and_the_copy_is_heard(told: Told, 
         await page.get_by_role("button", name="下载取证包").click()
     assert (await waiting.value).suggested_filename.endswith(".zip")
     assert errors == []
+
+
+async def test_a_copy_that_failed_is_made_again_by_keyboard(told: Told, browser: Browser) -> None:
+    await told.ask(phrases=["路灯"])
+    failed = {"state": FAILED, "error": "Unavailable: away", "error_kind": "unavailable"}
+    async with told.web.archive.database.write() as session:
+        await session.execute(update(JobRow).values(**failed))
+    page = await _opened(browser, told, "auditor")
+    await expect(page.get_by_text("需要的存储或服务暂时连接不上。")).to_be_visible()
+    await tab_to(page, page.get_by_role("button", name="重新制作"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status").first).to_contain_text("已重新开始制作遮盖副本")
+    await _made(told, page)
+    await expect(page.get_by_text("需要的存储或服务暂时连接不上。")).to_have_count(0)
 
 
 async def test_words_are_covered_by_keyboard_alone(told: Told, browser: Browser) -> None:
