@@ -100,7 +100,7 @@ def verify(bag: Path, key: object = None) -> tuple[int, str]:
     """The verifier that lies in our sources, as its own process."""
     program = Path(__file__).parent.parent / "retention" / "handover" / "verify_handover.py"
     command = [sys.executable, "-I", str(program), *(["--key", str(key)] if key else []), str(bag)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout
 

@@ -99,7 +99,7 @@ class Relay:
         self.port: int = self._server.server_address[1]
 
     def _forward(self, request: Request) -> Answer:
-        connection = http.client.HTTPConnection(LOOPBACK, self._target, timeout=30)
+        connection = http.client.HTTPConnection(LOOPBACK, self._target, timeout=240)
         try:
             connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
             for name, value in request.headers:

@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from tests.certificates import Authority
 from tests.ports import LOOPBACK, free_port
 
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 
 
 class Missing(Exception):

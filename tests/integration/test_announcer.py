@@ -47,7 +47,7 @@ async def test_an_end_is_added_to_the_row_of_the_beginning(archive: Archive) -> 
     facts = begun(1)
     async with Announcer(archive).running() as announcer:
         announcer.started(facts)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             while not await rows(archive.database):  # noqa: ASYNC110 - the database is what is waited for
                 await asyncio.sleep(0.02)
         announcer.finished(ended(facts), Path())

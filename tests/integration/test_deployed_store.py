@@ -51,7 +51,7 @@ def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
             start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not ((tmp_path / "run" / "durable").exists() and _listens(int(variables["S3_PORT"]))):
             assert process.poll() is None, (tmp_path / "log").read_text(errors="replace")[-3000:]
             assert time.monotonic() < deadline, (tmp_path / "log").read_text(errors="replace")[-3000:]
@@ -59,7 +59,7 @@ def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield variables
     finally:
         os.killpg(process.pid, 15)
-        process.wait(20)
+        process.wait(240)
 
 
 def _listens(port: int) -> bool:

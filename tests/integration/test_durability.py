@@ -30,7 +30,7 @@ class Disk:
 
     def sync(self, directory: int) -> None:
         self.loop.call_soon_threadsafe(self.asked.set)
-        assert self.open.wait(30)
+        assert self.open.wait(240)
         if self.fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         sync_file_system(directory)
@@ -62,7 +62,7 @@ class House:
         return closed
 
     async def finished(self) -> tuple[CallFacts, Path]:
-        return await asyncio.wait_for(self.told.get(), 30)
+        return await asyncio.wait_for(self.told.get(), 240)
 
 
 @asynccontextmanager
@@ -88,7 +88,7 @@ async def test_a_call_closes_only_when_the_disk_has_it_and_nobody_waits(tmp_path
     async with house(tmp_path) as home:
         first, second = home.call(), home.call()
         closed = home.end(*first)
-        await asyncio.wait_for(home.disk.asked.wait(), 30)
+        await asyncio.wait_for(home.disk.asked.wait(), 240)
         # The disk is slow: the loop runs on, further calls begin and end, and none of them is closed yet.
         later = home.end(*second)
         assert [CallFacts.load(directory) for _, directory in (first, second)] == [first[0], second[0]]
@@ -105,7 +105,7 @@ async def test_a_crash_before_the_sync_leaves_a_call_that_the_next_start_finishe
     async with house(tmp_path) as home:
         facts, directory = home.call()
         home.end(facts, directory)
-        await asyncio.wait_for(home.disk.asked.wait(), 30)
+        await asyncio.wait_for(home.disk.asked.wait(), 240)
         # What a crash would leave now: the new facts lie beside those in force.
         (found,) = finish_interrupted(tmp_path)
         assert (found.interrupted, found.end_reason, found.state) == (True, "interrupted", CLOSED)
@@ -182,6 +182,6 @@ async def test_everything_is_synced_at_the_end(tmp_path: Path) -> None:
 
 
 async def _until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while not reached():  # noqa: ASYNC110 - the thread's result is what is waited for
             await asyncio.sleep(0.01)

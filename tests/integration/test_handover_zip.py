@@ -52,7 +52,7 @@ def test_another_program_reads_it(made: Made, far: Path, tmp_path: Path) -> None
     if unzip is None:
         pytest.skip("Info-ZIP is not installed")
     audio = next((made.bag / "data/recordings").rglob("audio.flac")).relative_to(made.bag).as_posix()
-    done = subprocess.run([unzip, "-p", far, f"bag/{audio}"], capture_output=True, timeout=60)
+    done = subprocess.run([unzip, "-p", far, f"bag/{audio}"], capture_output=True, timeout=240)
     assert done.stdout == (made.bag / audio).read_bytes(), done.stderr
 
 

@@ -361,7 +361,7 @@ async def test_keys_are_nowhere(
 
 
 async def _reports(sock: socket.socket, protection: Protection | None = None) -> tuple[RtcpReceiverReport, str]:
-    data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 2048), 60)
+    data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 2048), 240)
     compound = parse_compound(protection.unprotect_rtcp(data) if protection else data)
     report = RtcpReceiverReport.parse(compound[0])
     (cname,) = read_cnames(compound[1]).values()

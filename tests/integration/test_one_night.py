@@ -62,7 +62,7 @@ async def test_two_schedulers_and_two_workers_make_one_night(houses: list[Archiv
     running = [asyncio.create_task(scheduler.run(house, settings, stopping)) for house in houses[:2]]
     running += [asyncio.create_task(worker.run(context, stopping.is_set)) for context in contexts[:2]]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await _done(houses[2], NIGHTLY)
             await _done(houses[2], DAILY)
     finally:

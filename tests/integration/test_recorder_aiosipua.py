@@ -50,7 +50,7 @@ class Peer:
         self.heard.put_nowait(message)
 
     async def hear(self, wanted: Callable[[Any], bool]) -> Any:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while not wanted(message := await self.heard.get()):
                 pass
             return message

@@ -32,7 +32,7 @@ class Listening:
         writer.close()
 
     async def heard(self) -> Request:
-        message = await asyncio.wait_for(self.messages.get(), 60)
+        message = await asyncio.wait_for(self.messages.get(), 240)
         assert isinstance(message, Request)
         return message
 

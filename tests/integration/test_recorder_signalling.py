@@ -67,7 +67,7 @@ class Gateway:
         return "\r\n".join((*lines, "", "")).encode() + content
 
     async def hear(self) -> Message:
-        message = await asyncio.wait_for(self.link.messages.get(), 60)
+        message = await asyncio.wait_for(self.link.messages.get(), 240)
         assert message is not None
         return message
 

@@ -101,7 +101,7 @@ def _ask(
     def ask(case: Case[Any], real: bool, which: str) -> None:
         if real and case.path_parameters:
             case.path_parameters = dict.fromkeys(case.path_parameters, which)
-        answer = case.call(base_url=base, headers=headers, session=client, allow_redirects=False, timeout=30)
+        answer = case.call(base_url=base, headers=headers, session=client, allow_redirects=False, timeout=240)
         judge.hear(name, operation, case, answer)
 
     ask()

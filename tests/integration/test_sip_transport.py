@@ -93,7 +93,7 @@ def certificate(authority: Authority) -> Certificate:
 
 
 async def heard(link: Link) -> Response:
-    message = await asyncio.wait_for(link.messages.get(), 60)
+    message = await asyncio.wait_for(link.messages.get(), 240)
     assert isinstance(message, Response)
     return message
 
@@ -121,7 +121,7 @@ async def raw(address: Address) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the server closes the connection (or resets it) after what it still sends."""
     with contextlib.suppress(ConnectionError):
-        await asyncio.wait_for(reader.read(), 60)
+        await asyncio.wait_for(reader.read(), 240)
     return True
 
 
@@ -155,7 +155,7 @@ async def test_a_datagram_in_fragments(station: Station) -> None:
                 header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(piece), 4711, more | start // 8, 64, 17, 0)
                 loopback = socket.inet_aton("127.0.0.1")
                 raw_socket.sendto(header + loopback + loopback + piece, ("127.0.0.1", 0))
-        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(asking, 65535), 60)
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(asking, 65535), 240)
     assert answer.endswith(b"x" * 9000)
 
 
@@ -189,7 +189,7 @@ async def test_a_message_byte_by_byte(station: Station) -> None:
             writer.write(bytes((octet,)))
             await writer.drain()
             await asyncio.sleep(0)
-        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n\r\n\r\n"), 60)).startswith(b"SIP/2.0 200 OK")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n\r\n\r\n"), 240)).startswith(b"SIP/2.0 200 OK")
 
 
 @pytest.mark.parametrize("chunks", [[b"\r\n\r\n"], [b"\r\n", b"\r\n"], [b"\r", b"\n\r", b"\n"]])
@@ -199,9 +199,9 @@ async def test_a_keep_alive_ping_gets_its_pong(station: Station, chunks: list[by
         for chunk in chunks:
             writer.write(chunk)
             await asyncio.sleep(0.01)
-        assert await asyncio.wait_for(reader.readexactly(2), 60) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), 240) == b"\r\n"
         writer.write(ping())
-        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).startswith(b"SIP/2.0 200 OK")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 240)).startswith(b"SIP/2.0 200 OK")
 
 
 async def test_a_flood_of_garbage_is_cut_off(station: Station, caplog: pytest.LogCaptureFixture) -> None:
@@ -272,7 +272,7 @@ async def test_no_more_connections_than_descriptors_allow() -> None:
 async def test_a_peer_that_reads_nothing_is_cut_off() -> None:
     async with open_station(limits=Limits(unsent=100_000)) as station, raw(station.address) as (reader, writer):
         writer.write(ping())
-        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 240)
         [flow] = station.core.flows
         while station.listeners.open_connections:
             station.listeners.send([Send(flow, bytes(65536))])
@@ -352,13 +352,13 @@ async def test_mutual_tls(authority: Authority, tmp_path: Path) -> None:
         # In TLS 1.3 the client is done before the server has seen that no certificate comes.
         async with linked(station.tls, "TLS", authority.trusted()) as stranger:
             stranger.send(ping())
-            assert await asyncio.wait_for(stranger.messages.get(), 60) is None
+            assert await asyncio.wait_for(stranger.messages.get(), 240) is None
         forged = Authority(tmp_path / "forged")
         context = authority.trusted()
         context.load_cert_chain(*forged.issue("gateway.test"))
         async with linked(station.tls, "TLS", context) as stranger:
             stranger.send(ping())
-            assert await asyncio.wait_for(stranger.messages.get(), 60) is None
+            assert await asyncio.wait_for(stranger.messages.get(), 240) is None
     assert len(station.core.flows) == 1
 
 

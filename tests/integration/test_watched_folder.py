@@ -372,7 +372,7 @@ async def test_a_folder_that_is_gone_is_told_of_and_watched_again(place: Place) 
     place.path.rmdir()
     stopping = asyncio.Event()
     task = asyncio.create_task(place.watched.run(stopping))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while "watch_away" not in place.alarms.standing:
             await place.alarms.changed.wait()
             place.alarms.changed.clear()

@@ -55,7 +55,7 @@ def tls_bridge() -> Bridge:
 
 
 async def _until_listening(address: Address) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             try:
                 _, writer = await asyncio.open_connection(address.host, address.port)

@@ -162,7 +162,7 @@ def test_unsupported_is_told_by_name(recorder: Recorder) -> None:
 async def status_of(link: Link) -> int | None:
     """What comes over a socket; None: nothing."""
     try:
-        response = await asyncio.wait_for(link.messages.get(), 60)
+        response = await asyncio.wait_for(link.messages.get(), 240)
     except TimeoutError:
         return None
     return response.status if isinstance(response, Response) else None
@@ -195,7 +195,7 @@ async def test_over_tcp_a_body_may_still_come(tmp_path: Path) -> None:
         link = await Link.open(house.address, "TCP")
         link.send(NAMED["clerr"].data)
         link.send(b"\r\n" * ((9999 - len(SDP)) // 2) + b"\r")
-        response = await asyncio.wait_for(link.messages.get(), 60)
+        response = await asyncio.wait_for(link.messages.get(), 240)
         assert isinstance(response, Response)
         assert response.status == 200
         link.close()
@@ -206,10 +206,10 @@ async def test_over_tcp_a_negative_length_ends_the_connection(tmp_path: Path) ->
     async with open_house(tmp_path) as house:
         link = await Link.open(house.address, "TCP")
         link.send(NAMED["ncl"].data + request(name="after"))
-        response = await asyncio.wait_for(link.messages.get(), 60)
+        response = await asyncio.wait_for(link.messages.get(), 240)
         assert isinstance(response, Response)
         assert response.status == 400
-        assert await asyncio.wait_for(link.messages.get(), 60) is None
+        assert await asyncio.wait_for(link.messages.get(), 240) is None
         link.close()
 
 
@@ -218,7 +218,7 @@ async def test_a_call_over_ipv6(tmp_path: Path) -> None:
     async with open_house(tmp_path, bind=Address("::1", 0), media_host="::1") as house:
         link = await Link.open(house.address, "UDP")
         link.send(request("INVITE", body=SDP, Via=f"SIP/2.0/UDP [::1]:{link.local.port};branch=z9hG4bK6"))
-        response = await asyncio.wait_for(link.messages.get(), 60)
+        response = await asyncio.wait_for(link.messages.get(), 240)
         assert isinstance(response, Response)
         assert (response.status, response.get("Contact")[:18]) == (200, "<sip:huiyin@[::1]:")
         assert b"c=IN IP6 ::1\r\n" in response.body

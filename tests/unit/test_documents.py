@@ -58,7 +58,7 @@ def test_a_wrong_setting_is_one_line_and_status_2() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert ended.returncode == 2
     [line] = ended.stderr.strip().splitlines()
