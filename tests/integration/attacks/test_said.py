@@ -1,16 +1,18 @@
 """Comments, links for sharing and requests to pause: their rows changed, removed and added behind everybody's back."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, update
 
-from archive.catalogue import DISPOSED, SIGNALLED, Call
-from archive.comments import Comment, add_comment
+from archive.catalogue import DISPOSED, KEPT, SIGNALLED, Call
+from archive.comments import COMMENTED, Comment, add_comment, comment_of, content_of
 from archive.comparing import CHECK_COMMENTS, CHECK_REQUESTS, CHECK_SHARES
 from archive.events import events_about
-from archive.histories import History, compare_page
+from archive.histories import REBUILT, History, compare_page
 from archive.pausing import APPLIED, NOT_IN_PROGRESS, PAUSE, RESUME, UNCHANGED, PauseRequest, Wish, ask, settle
 from archive.seal import seal_recording
 from archive.shares import Share, make_share, revoke_share
@@ -92,6 +94,28 @@ async def test_comments_changed_removed_moved_and_added_are_named(house: House) 
         str(added): EXTRA,
     }
     assert f"recording {house.first}, comment {gone}: not in the catalogue" in await house.kinds()
+
+
+async def test_a_comment_that_a_rebuild_brought_back_is_the_one_that_was_sealed(house: House) -> None:
+    """Of a comment behind the last signed head, a rebuild finds the document alone, and says so in the ledger."""
+    (comment,) = await _comments(house, 1)
+    subject = str(house.first)
+    async with house.archive.database.read() as session:
+        (sealed,) = (await events_about(session, [subject], [COMMENTED]))[subject]
+    rebuilt = replace(sealed, kind=REBUILT, actor="system", facts={"objects": sealed.objects})
+
+    async def told() -> list[str]:
+        async with house.archive.database.read() as session:
+            found = History(house.first, KEPT, held=False, text_version=1, events=[rebuilt])
+            return [str(fault) for fault in await compare_page(session, [CHECK_COMMENTS], [found])]
+
+    await change(house, Comment, {comment.id: None})
+    assert len(await told()) == 1
+    await insert(house, comment_of(json.loads(content_of(comment))))
+    assert await told() == []
+    await change(house, Comment, {comment.id: {"by": "nobody"}})
+    (fault,) = await told()
+    assert fault.endswith(f"expected ledger row {sealed.seq}, found another content")
 
 
 async def _shares(house: House, count: int) -> Sequence[UUID]:
