@@ -42,11 +42,12 @@ _NOT_PUBLIC_4 = tuple(
 _PUBLIC_6 = ip_network("2000::/3")
 _NOT_PUBLIC_6 = tuple(ip_network(each) for each in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 # Addresses that stand for an IPv4 address, and the bits below it: compatible, mapped, translated, NAT64 (RFC 6052,
-# RFC 8215), 6to4.
+# RFC 8215), 6to4.  In the rest of 64:ff9b:1::/48 the address may lie higher up, with anything below it (RFC 6052,
+# section 2.2): what cannot be read for certain is not public.
 _STANDING_FOR = tuple(
     (ip_network(network), shift)
     for network, shift in (
-        *(("::ffff:0:0/96", 0), ("::ffff:0:0:0/96", 0), ("64:ff9b::/96", 0), ("64:ff9b:1::/48", 0)),
+        *(("::ffff:0:0/96", 0), ("::ffff:0:0:0/96", 0), ("64:ff9b::/96", 0), ("64:ff9b:1::/96", 0)),
         *(("2002::/16", 80), ("::/96", 0)),
     )
 )

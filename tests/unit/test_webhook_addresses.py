@@ -43,6 +43,8 @@ def test_what_stands_for_a_public_address_is_public() -> None:
     [
         *("::1", "fc00::1", "fd12:3456::1", "fe80::1", "fec0::1", "2001:db8::1", "2001::1", "2001:10::1", "3fff::1"),
         *("100::1", "4000::1", "5f00::1", "fe80::1%lo"),
+        # Teredo, and 127.0.0.1 where a local translation prefix of 48, 56 or 64 bits has it, above 8.8.8.8.
+        *("2001:0:7f00:1::1", "64:ff9b:1:7f00:0:100:808:808", "64:ff9b:1:7f:0:1:808:808", "64:ff9b:1:0:7f:0:108:808"),
     ],
 )
 def test_addresses_of_ipv6_that_are_not_public(address: str) -> None:
