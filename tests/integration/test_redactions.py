@@ -217,7 +217,7 @@ async def test_the_page_says_why_in_the_readers_language_and_tries_again(
     browser = await told.web.browser("supervisor")
     path = f"/recordings/{told.recording}/redactions"
     page = await (await browser.get(path)).text()
-    [identifier] = re.findall(r'编号 <span class="num break">([0-9a-f-]{36})<', page)
+    [identifier] = re.findall(r'日志编号 <span class="num break">([0-9a-f-]{36})<', page)
     async with told.web.archive.database.read() as session:
         assert await session.scalar(select(JobRow.id).where(JobRow.key == copy)) == UUID(identifier)
     assert chinese in page
