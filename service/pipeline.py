@@ -29,7 +29,7 @@ from archive.seal import NewTurn, seal_transcript
 from core import jobs
 from core.errors import NotFound
 from core.jobs import Job
-from core.operating import settings_at
+from core.operating import load_operating, settings_at
 from core.settings import Settings
 from reporting.daily import issue_daily
 from retention.handover.asking import find as find_export
@@ -136,7 +136,9 @@ async def findings(context: Context, job: Job) -> None:
 
 async def relink(context: Context, job: Job) -> None:
     """Orders were imported: answer the link questions that they settle."""
-    outcomes = await relink_pending(context.archive, window_days=(await _now(context)).link_window_days)
+    async with context.archive.database.read() as session:
+        operating = await load_operating(session, context.settings)
+    outcomes = await relink_pending(context.archive, lambda called_at: operating.at(called_at).link_window_days)
     if new := [outcome.recording_id for outcome in outcomes if outcome.new]:
         await settle_holds(context.archive, context.settings, only=new)
 

@@ -5,7 +5,7 @@ A link is sealed as ``work-orders/<number>/links/<recording id>.json`` and its r
 commit together.  Linking again finds the link and changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -98,14 +98,18 @@ async def link_by_person(archive: Archive, recording_id: UUID, work_order: str, 
     return there or await _seal(archive, recording, number, BY_PERSON, by, {})
 
 
-async def relink_pending(archive: Archive, *, window_days: int) -> list[LinkOutcome]:
-    """Try every open question again, after an import or in the night; returns what became of each."""
+async def relink_pending(archive: Archive, window_at: Callable[[datetime], int]) -> list[LinkOutcome]:
+    """Try every open question again, after an import; returns what became of each.  ``window_at`` tells how many days
+    count for a call that began then: who waits for an import is linked by the same rule as who did not."""
     async with archive.database.read() as session:
-        waiting = await session.scalars(
-            select(LinkQuestion.recording_id).where(LinkQuestion.answered_at.is_(None)).order_by(LinkQuestion.asked_at)
+        waiting = await session.execute(
+            select(Recording.id, Recording.started_at)
+            .join(LinkQuestion, LinkQuestion.recording_id == Recording.id)
+            .where(LinkQuestion.answered_at.is_(None))
+            .order_by(LinkQuestion.asked_at)
         )
-        identifiers = waiting.all()
-    return [await link_recording(archive, identifier, window_days=window_days) for identifier in identifiers]
+        calls = [(identifier, started_at) for identifier, started_at in waiting]
+    return [await link_recording(archive, call, window_days=window_at(started_at)) for call, started_at in calls]
 
 
 async def _propose(session: AsyncSession, recording: Recording, window_days: int) -> _Proposal:

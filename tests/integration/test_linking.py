@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -19,8 +20,14 @@ from core.clock import utc_now
 from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from core.ids import new_id
+from core.jobs import Job
 from core.ledger import LedgerRow
+from core.operating import Change, change_setting
+from core.settings import Settings
+from service.kinds import FIND_ORDER, RELINK
+from service.pipeline import STEPS, Context
 from service.sample_orders import write_orders
+from transcription.engine import Transcriber
 from workorders.findings import NewFinding, decide_finding, read_findings, store_findings
 from workorders.importing import import_orders
 from workorders.linking import link_by_person, link_key, link_recording, relink_pending
@@ -205,12 +212,51 @@ async def test_an_unknown_number_waits_for_its_order(archive: Archive, tmp_path:
     call = await seal_call(archive, tmp_path, work_order="late", citizen="13800000105")
     outcome = await link_recording(archive, call, window_days=WINDOW)
     assert (outcome.reason, outcome.candidates) == ("unknown number", ("near",))
-    assert [each.state for each in await relink_pending(archive, window_days=WINDOW)] == ["asked"]
+    assert [each.state for each in await relink_pending(archive, _window)] == ["asked"]
     await add_order(archive, "late")
-    assert [(each.state, each.work_orders) for each in await relink_pending(archive, window_days=WINDOW)] == [
+    assert [(each.state, each.work_orders) for each in await relink_pending(archive, _window)] == [
         ("linked", ("late",))
     ]
-    assert await relink_pending(archive, window_days=WINDOW) == []
+    assert await relink_pending(archive, _window) == []
+
+
+def _window(_called_at: datetime) -> int:
+    return WINDOW
+
+
+async def test_a_call_is_linked_by_the_window_of_its_day_however_late_its_order_comes(
+    archive: Archive, tmp_path: Path
+) -> None:
+    """The window was widened between two calls, and both orders are imported after that."""
+    settings, day = Settings(link_window_days=7), timedelta(days=1)
+    async with archive.database.write() as session:
+        wider = Change("link_window_days", "30", (CALLED_AT + day).astimezone(ZONE).date(), "cai", "合同变更")
+        await change_setting(session, settings, wider, now=CALLED_AT)
+    before = await seal_call(archive, tmp_path, citizen="13800000105")
+    after = await seal_call(archive, tmp_path, citizen="13800000106", at=CALLED_AT + day)
+    await _work(archive, settings, FIND_ORDER, before, after)
+    for telephone, called_at in (("13800000105", CALLED_AT), ("13800000106", CALLED_AT + day)):
+        await add_order(archive, telephone[-3:], telephone=telephone, created=called_at - 20 * day)
+    later = replace(archive, clock=lambda: CALLED_AT + 2 * day)
+    await _work(later, settings, RELINK)
+    async with archive.database.read() as session:
+        assert [waiting.recording.id for waiting in await open_questions(session)] == [before]
+        assert [row.work_order for row in await session.scalars(select(Link))] == ["106"]
+    # What was known in time is linked by the same rule.
+    known = await seal_call(archive, tmp_path, citizen="13800000105")
+    await _work(later, settings, FIND_ORDER, known)
+    async with archive.database.read() as session:
+        assert {waiting.recording.id for waiting in await open_questions(session)} == {before, known}
+
+
+def _no_engine() -> Transcriber:
+    raise AssertionError("no engine is needed for links")
+
+
+async def _work(archive: Archive, settings: Settings, kind: str, *recordings: UUID) -> None:
+    context = Context(archive, settings, _no_engine)
+    for payload in [{"recording_id": str(each)} for each in recordings] or [{}]:
+        await STEPS[kind](context, Job(new_id(), kind, "", payload, 1, 1))
 
 
 @pytest.mark.parametrize("number", ["../../etc", "京〔2026〕1号", "a/b", "..", "x" * 64])
