@@ -67,7 +67,7 @@ class RecordingPage(Model):
 
 
 class ObjectView(Model):
-    """One sealed object version and the hash that its bytes must have."""
+    """One sealed object version and the hash that its bytes must have; ``verified_at`` is when they last had it."""
 
     id: UUID
     kind: str
@@ -76,6 +76,7 @@ class ObjectView(Model):
     sha256: str
     lock_until: datetime
     created_at: datetime
+    verified_at: datetime
 
 
 class LinkView(Model):

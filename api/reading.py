@@ -158,6 +158,13 @@ async def ledger_rows(
     return list(await session.scalars(query))
 
 
+async def last_ledger_row(session: AsyncSession, subject: str, kind: str) -> LedgerRow | None:
+    """The newest of a kind about one thing."""
+    query = select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.kind == kind)
+    found: LedgerRow | None = await session.scalar(query.order_by(LedgerRow.seq.desc()).limit(1))
+    return found
+
+
 async def recordings_by_order(session: AsyncSession, user: User, numbers: Sequence[str]) -> dict[str, int]:
     """How many recordings that ``user`` may know of are linked to each order."""
     counted = select(Link.work_order, func.count()).where(Link.work_order.in_(numbers)).group_by(Link.work_order)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -77,6 +78,7 @@ async def show_recording(request: web.Request) -> web.Response:
         comments = await review.comments_beside(session, identifier)
         order = await _first_order(session, user, recording.work_orders)
         ledger = await _ledger_of(session, recording)
+        checked = await _last_check(session, identifier)
         failure = await _failure_of(session, row)
     doubtful = settings.doubtful_word / 100
     return render(
@@ -94,6 +96,7 @@ async def show_recording(request: web.Request) -> web.Response:
         versions=(await corrections.versions(request, identifier)).items if recording.text_version > 1 else [],
         order=order,
         ledger=ledger,
+        checked=checked,
         failure=failure,
         answers=ANSWERS,
     )
@@ -129,6 +132,12 @@ async def _ledger_of(session: AsyncSession, recording: RecordingDetail) -> list[
     subjects = [str(each) for each in (recording.id, *(each.id for each in recording.objects))]
     rows = await reading.ledger_rows(session, subjects=subjects, limit=50)
     return [ledger_view(row) for row in rows]
+
+
+async def _last_check(session: AsyncSession, identifier: UUID) -> LedgerView | None:
+    """Who last had every byte of it compared, and with what result: also where much has happened since."""
+    row = await reading.last_ledger_row(session, str(identifier), "checked")
+    return ledger_view(row) if row else None
 
 
 async def _failure_of(session: AsyncSession, recording: Recording) -> FailureView | None:

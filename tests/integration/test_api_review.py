@@ -253,6 +253,9 @@ async def test_a_check_reads_every_byte_and_says_so(web: Web) -> None:
     assert said["faults"] == []
     assert "完全一致" in said["words"]
     assert (await _kinds(web))[-1] == "checked"
+    page = await (await web.get(f"/recordings/{web.seeded.full}", "auditor")).text()
+    assert "auditor 逐字节核对过，与封存时一致。" in page
+    assert "封存后等待夜间核对" in page
 
 
 async def test_a_check_names_what_was_altered(web: Web) -> None:
@@ -271,6 +274,8 @@ async def test_a_check_names_what_was_altered(web: Web) -> None:
     assert not said["sound"]
     assert [fault["key"] for fault in said["faults"]] == [stored.key]
     assert "异常" in said["words"]
+    page = await (await web.get(f"/recordings/{web.seeded.full}", "auditor")).text()
+    assert "agent 核对发现 1 处异常。" in page, "whoever opens it next is told"
 
 
 WRITES = (

@@ -31,8 +31,8 @@ TIMES = 50
 PAGES = (
     ("agent", "/work", 8),
     ("agent", "/recordings", 3),
-    ("agent", "/recordings/{full}", 13),
-    ("auditor", "/recordings/{full}", 12),
+    ("agent", "/recordings/{full}", 14),
+    ("auditor", "/recordings/{full}", 13),
     ("agent", "/search?q=满意", 10),
     ("supervisor", "/orders", 4),
     ("agent", "/orders/{order}", 8),
