@@ -4,8 +4,6 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from openpyxl.utils.datetime import from_excel
-
 from core.telephone import normal_telephone
 from workorders.reading import Cell
 
@@ -90,6 +88,8 @@ def moment_of(cell: Cell, zone: ZoneInfo) -> datetime | None:
 
 
 def _from_serial(serial: float) -> datetime:
+    from openpyxl.utils.datetime import from_excel
+
     moment = from_excel(serial)
     assert isinstance(moment, datetime)
     return moment

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from core.errors import HuiyinError
 from workorders.unpacking import Unfolded, too_much
 
 # What openpyxl and the readers below it raise on broken or hostile content (an XML bomb is a ValueError).
 _MALFORMED = (
-    *(zipfile.BadZipFile, zlib.error, InvalidFileException, OSError, EOFError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError),
     *(ValueError, TypeError, SyntaxError, LookupError, AttributeError),
 )
 # Spreadsheet programs know no row beyond this one; a file that names one only wants us to count to it.
@@ -90,6 +87,10 @@ def read_sheets(source: Path, limits: Limits | None = None) -> Iterator[Sheet]:
 
 
 def _xlsx_sheets(source: Path, limits: Limits) -> Iterator[Sheet]:
+    # Every command and process loads this file, and few of them read workbooks.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         if fault := too_much(source, limits.unfolded):
             raise ExportRefused(fault, file=source.name)
@@ -107,7 +108,7 @@ def _xlsx_sheets(source: Path, limits: Limits) -> Iterator[Sheet]:
                     yield Sheet(sheet.title, _not_empty(cells, limits))
         finally:
             book.close()
-    except _MALFORMED as error:
+    except (*_MALFORMED, InvalidFileException) as error:
         raise ExportRefused("不是完整的 .xlsx 文件 / not a sound .xlsx file", file=source.name) from error
 
 
