@@ -28,9 +28,9 @@ LONG_TITLE = "反映示例区样本街道幸福家园小区三号楼前人行道
 CALLS = 12
 
 
-async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
+async def furnish(web: Web, directory: Path) -> tuple[str, str, str, str]:
     """Through the functions that fill a real house; the recording without text is then damaged.  Returns the secret of
-    a link to a recording, and the identifiers of a case that holds it and of a batch whose date has come."""
+    a link to a recording, the identifiers of a case that holds it and of a batch whose date has come, and the night."""
     settings = Settings(data_dir=directory)
     ensure_ledger_key(settings)
     until = STARTED + timedelta(days=740)
@@ -64,14 +64,14 @@ async def furnish(web: Web, directory: Path) -> tuple[str, str, str]:
     async with web.archive.database.write() as session:
         await session.execute(waited.values(verified_at=STARTED))
     change_byte(next((directory / "store").rglob(f"{web.seeded.failed}/audio.flac/@*/data")))
-    await run_night(web.archive, settings, now=web.archive.clock())
+    night = (await run_night(web.archive, settings, now=web.archive.clock())).night.isoformat()
     share, hold = await _share(web), await _hold(web)
     await _redaction(web, "社区核实前隐去市民意见", {"picks": [{"turn": 5}], "phrases": ["路灯"]})
     await _handovers(web, settings)
     await _redaction(web, "媒体采访用", {"picks": [{"turn": 1}]})
     await tell(web)
     await _intake(web, settings, directory)
-    return share, hold, batch
+    return share, hold, batch, night
 
 
 async def _intake(web: Web, settings: Settings, directory: Path) -> None:
