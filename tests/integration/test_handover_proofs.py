@@ -84,3 +84,17 @@ def test_a_recording_slipped_in_without_a_proof(made: Made, bag: Path) -> None:
     found = faults(bag, made)
     assert f"{added.relative_to(bag)}/audio.flac" in found
     assert genuine.name not in found
+
+
+def test_totals_that_differ(made: Made, bag: Path) -> None:
+    """``seal_again`` makes hashes and signatures fit what stands there, so that only the totals are wrong."""
+    first = recordings(bag)[0] / "audio.flac"
+    content = first.read_bytes()
+    first.write_bytes(content + b"?")
+    seal_again(bag, made.key)
+    told = (bag / "bag-info.txt").read_text()
+    first.write_bytes(content)
+    assert "totals differ: bag-info.txt" in faults(bag, made)
+    seal_again(bag, made.key)
+    assert (bag / "bag-info.txt").read_text() != told
+    assert faults(bag, made) == ""
