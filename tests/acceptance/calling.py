@@ -35,7 +35,7 @@ class Call:
 
 
 @asynccontextmanager
-async def a_client(address: Address, *, patience: float = 20.0) -> AsyncIterator[Client]:
+async def a_client(address: Address, *, patience: float = 240.0) -> AsyncIterator[Client]:
     """A gateway's signalling towards ``address``, over UDP."""
     link = await Link.open(address, "udp")
     try:

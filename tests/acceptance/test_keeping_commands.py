@@ -23,9 +23,10 @@ class House:
         )
 
 
-@pytest.fixture
-def huiyin(tmp_path: Path) -> House:
-    house = House(tmp_path / "data")
+@pytest.fixture(scope="module")
+def huiyin(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """One for all: what one test keeps is nothing to the others."""
+    house = House(tmp_path_factory.mktemp("house") / "data")
     assert house("migrate").returncode == 0
     for name, role in (("anna", "auditor"), ("bo", "auditor"), ("cai", "system"), ("dan", "agent")):
         assert house("user", "add", name, "--role", role).returncode == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -10,8 +11,10 @@ from archive.verify import verify_recording
 from core.ids import new_id
 from core.settings import Settings
 from service.wiring import open_archive
+from telephony.rtp.spool import RECORD
 from telephony.simulator import CallReport, place_call
 from tests.acceptance.running import (
+    HOP_SECONDS,
     SAMPLES,
     Finished,
     environment,
@@ -37,10 +40,19 @@ async def _call(settings: Settings, sip_call_id: str, speed: float = SPEED) -> C
     )
 
 
+async def until_spooled(settings: Settings, recording_id: UUID, seconds: int) -> None:
+    """Wait until the recorder has written so much sound of both parties."""
+    files = [settings.spool_dir / str(recording_id) / f"{number}.rtpdump" for number in (1, 2)]
+    octets = seconds * 50 * (RECORD.size + 12 + 160)
+    async with asyncio.timeout(HOP_SECONDS):
+        while not all(file.exists() and file.stat().st_size > octets for file in files):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def _all_is_well(settings: Settings, finished: Finished) -> None:
     assert set(finished.answers) == set(ANSWERS)
     directory = settings.spool_dir / str(finished.recording.id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HOP_SECONDS):
         while directory.exists():  # noqa: ASYNC110 - another process removes it, once it is sealed
             await asyncio.sleep(0.1)
     async with open_archive(settings) as archive:
@@ -51,14 +63,13 @@ async def test_recorder_killed_in_the_middle_of_a_call(tmp_path: Path) -> None:
     sip_call_id = f"{new_id().hex}@test.invalid"
     async with running(environment(tmp_path), tmp_path) as service:
         calling = asyncio.create_task(_call(service.settings, sip_call_id, speed=2.0))
-        await until_signalled(service.settings, sip_call_id)
-        await asyncio.sleep(6)
+        await until_spooled(service.settings, await until_signalled(service.settings, sip_call_id), 10)
         service.kill("recorder")
         calling.cancel()
         await until_well(service, "recorder")
         finished = await until_finished(service.settings, sip_call_id)
         assert finished.recording.interrupted
-        # About six seconds at twice real time were sent before the kill; at most the last second of them is missing.
+        # Ten seconds were spooled before the kill; at most the last of them is missing.
         assert finished.recording.duration_ms > 9_000
         await _all_is_well(service.settings, finished)
 
@@ -81,8 +92,7 @@ async def test_everything_killed_and_started_again(tmp_path: Path) -> None:
     async with running(variables, tmp_path) as service:
         await _call(service.settings, ended)
         calling = asyncio.create_task(_call(service.settings, open_call, speed=2.0))
-        await until_signalled(service.settings, open_call)
-        await asyncio.sleep(4)
+        await until_spooled(service.settings, await until_signalled(service.settings, open_call), 5)
         service.kill_all()
         calling.cancel()
     async with running(variables, tmp_path) as service:
