@@ -199,9 +199,10 @@ async def test_quiet_seconds_count_from_the_last_packet(
     assert capture.quiet_seconds(port) == 0
     capture.drain()
     assert capture.quiet_seconds(port) >= 0.1
+    before = time.monotonic()
     gateway.sendto(SOUND[0], (HOST, port))
     capture.drain()
-    assert capture.quiet_seconds(port) < 0.1
+    assert capture.quiet_seconds(port) <= time.monotonic() - before
     with pytest.raises(NotFound):
         capture.quiet_seconds(port + 2)
 
