@@ -54,12 +54,13 @@ from workorders.orders import SOLVED
 
 KEY = SigningKey.generate("huiyin.example/ledger")
 ZONE = ZoneInfo("Asia/Shanghai")
-# Surrogate identifiers, and when a check (not a fact) was last made.
+# Surrogate identifiers, and when a check was last made or a case applied (no facts).
 NOT_COMPARED: Mapping[str, frozenset[str]] = {
     "turns": frozenset({"id"}),
     "findings": frozenset({"id"}),
     "objects": frozenset({"verified_at", "lock_checked_at"}),
     "link_questions": frozenset({"asked_at"}),
+    "hold_cases": frozenset({"applied_at"}),
     "work_orders": frozenset(),
 }
 Rows = dict[str, list[dict[str, Any]]]
