@@ -8,13 +8,16 @@ nobody used for thirty days is forgotten, unless a saved search holds it.
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import ColumnElement, String, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from api.typed import number_typed
+from archive.catalogue import Recording
 from core.database import Base, UtcDateTime
 from core.errors import NotFound
 from core.sealed_secrets import SecretBox
+from core.telephone import person_of
 
 KEPT = timedelta(days=30)
 _MARKED = "asked person"
@@ -36,7 +39,7 @@ async def name_person(session: AsyncSession, box: SecretBox, number: str, now: d
     """The word for a number, the same one while it is remembered."""
     outdated = delete(AskedPerson).where(AskedPerson.saved.is_(False), AskedPerson.asked_at < now - KEPT)
     await session.execute(outdated)
-    plain = number.strip().encode()
+    plain = number_typed(number).encode()
     mark = box.mark(plain, _MARKED)
     found = await session.scalar(select(AskedPerson).where(AskedPerson.mark == mark))
     if found is None:
@@ -54,6 +57,16 @@ async def number_of(session: AsyncSession, box: SecretBox, who: str) -> str:
     if found is None:
         raise NotFound("这个号码的检索链接已过期，请重新输入号码 / this number was forgotten: enter it again")
     return box.unseal(found.sealed, _purpose(who)).decode()
+
+
+def parties(number: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Whose number it is: the citizen's, in whichever form it was signalled, or an agent's as it stands."""
+    return Recording.citizen_person == person_of(number), Recording.agent_number == number
+
+
+def of_person(number: str) -> ColumnElement[bool]:
+    """Either of them."""
+    return or_(*parties(number))
 
 
 def _purpose(who: str) -> str:

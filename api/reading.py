@@ -15,6 +15,7 @@ from sqlalchemy.orm import load_only
 
 from api import cursors
 from api.access.user import User
+from api.persons import parties
 from api.scope import sees_everything, visible, visible_calls
 from archive.catalogue import SIGNALLED, Call, Recording, StoredObject, TurnRow
 from archive.live_calls import LiveCall, unseen
@@ -61,9 +62,9 @@ async def list_recordings(
     if wanted.person:
         # Each party has an index of its own, in the order of time: a page of each, and of both the newest.
         pages = [
-            select(Recording.id).where(party == wanted.person, *conditions).order_by(*newest_first)
+            select(Recording.id).where(party, *conditions).order_by(*newest_first)
             .limit(wanted.limit + 1).subquery()
-            for party in (Recording.citizen_number, Recording.agent_number)
+            for party in parties(wanted.person)
         ]  # fmt: skip
         conditions = [Recording.id.in_(union_all(*(select(page.c.id) for page in pages)))]
     query = select(Recording).where(*conditions).order_by(*newest_first).limit(wanted.limit + 1)

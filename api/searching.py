@@ -13,7 +13,7 @@ from api import cursors, reading
 from api.access.user import User
 from api.context import context, signed_in
 from api.models_search import FoundCallView, HitView, SearchFilters, SearchPage, SearchQuery
-from api.persons import number_of
+from api.persons import number_of, of_person
 from api.problems import Problem
 from api.scope import sees_everything, visible
 from api.shaping import recording_summary
@@ -130,7 +130,7 @@ def _conditions(
     found = [] if sees_everything(user) else [visible(user)]
     plain: Sequence[tuple[object, ColumnElement[bool]]] = (
         (asked.agent, Recording.agent_number == asked.agent),
-        (number, or_(Recording.citizen_number == number, Recording.agent_number == number)),
+        (number, of_person(number or "")),
         (asked.longer, Recording.duration_ms >= (asked.longer or 0) * 1000),
         (asked.shorter, Recording.duration_ms < (asked.shorter or 0) * 1000),
         (asked.below, Recording.text_confidence < (asked.below or 0)),

@@ -10,6 +10,7 @@ from api.models import OrderQuery
 from api.pages.rendering import render
 from api.routes import orders as routes
 from api.routes.timeline import story_of
+from api.typed import words_typed
 
 PAGE = 50
 
@@ -25,6 +26,7 @@ async def do_import(request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, imported: object = None) -> web.Response:
     wanted = {name: request.query.get(name, "") for name in ("q", "status", "unit")}
+    wanted["q"] = words_typed(wanted["q"])
     cursor = request.query.get("cursor", "")
     page = await routes.orders_page(request, parse_query({**wanted, "cursor": cursor}, OrderQuery))
     plain = {name: value for name, value in wanted.items() if value}

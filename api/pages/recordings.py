@@ -11,12 +11,15 @@ from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import recordings as routes
 from api.routes.findings import decide
+from api.typed import number_typed
 
 _FILTERS = ("day", "from", "to", "order", "text_state", "who", "cursor")
 
 
 async def show_recordings(request: web.Request) -> web.Response:
     wanted = {name: request.query[name] for name in _FILTERS if request.query.get(name)}
+    if "order" in wanted:
+        wanted["order"] = number_typed(wanted["order"])
     page = await routes.recordings_page(request, parse_query(wanted, RecordingQuery))
     following = "?" + urlencode({**wanted, "cursor": page.next or ""})
     return render(
@@ -31,7 +34,7 @@ async def show_recordings(request: web.Request) -> web.Response:
 
 async def do_link(request: web.Request) -> web.Response:
     identifier, form = routes.path_id(request), await request.post()
-    number = str(form.get("work_order", "")).strip()
+    number = number_typed(str(form.get("work_order", "")))
     if not number:
         raise Problem(422, "请填写工单编号 / the work order's number is missing")
     await routes.link_to_order(request, identifier, number)

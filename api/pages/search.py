@@ -26,6 +26,7 @@ from api.problems import Problem
 from api.routes import search as routes
 from api.search_export import export
 from api.searching import search_page
+from core.telephone import person_of
 
 # The filters in the order of the form, with their names; ``q`` and ``who`` have places of their own.
 NAMES = {
@@ -99,7 +100,7 @@ async def _said(request: web.Request, name: str, value: str) -> str:
     if name == "who":
         here = context(request)
         async with here.database.read() as session:
-            return mask_number(await number_of(session, here.secrets, value))
+            return mask_number(person_of(await number_of(session, here.secrets, value)))
     return _HELD[value] if name == "held" else _WORDS.get(name, {}).get(value, value)
 
 

@@ -25,6 +25,7 @@ from api.routes.recordings import path_id
 from api.saved_searches import SavedSearch, delete_search, save_search, saved_of
 from api.search_export import XLSX, export
 from api.searching import identifiers_found, search_page
+from core.telephone import person_of
 from retention.holds import place
 from retention.scope import Scope
 
@@ -41,7 +42,7 @@ async def person_view(request: web.Request, number: str) -> PersonView:
     here = context(request)
     async with here.database.write() as session:
         person = await name_person(session, here.secrets, number, here.now())
-    return PersonView(who=person.who, number=mask_number(number.strip()))
+    return PersonView(who=person.who, number=mask_number(person_of(number)))
 
 
 async def post_person(request: web.Request) -> web.Response:

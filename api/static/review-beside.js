@@ -80,6 +80,8 @@ export const wireBeside = (data, sound) => {
   if (kept) [at.value, text.value] = kept;
   // The moment at which somebody begins to write.
   text.addEventListener("focus", () => { if (sound && !text.value) at.value = clock(sound.now()); });
+  // Chinese input leaves digits and colons wide.
+  at.addEventListener("change", () => { at.value = at.value.normalize("NFKC"); });
   form.addEventListener("input", () => {
     if (text.value) sessionStorage.setItem(shelf, JSON.stringify([at.value, text.value]));
     else sessionStorage.removeItem(shelf);

@@ -50,6 +50,27 @@ async def test_a_person_is_found_by_the_whole_number(web: Web) -> None:
     assert (await web.get("/api/v1/recordings?who=13900005678")).status == 404
 
 
+@pytest.mark.parametrize("typed", ["139-0000-5678", "139 0000 5678", "+86 13900005678", "１３９００００５６７８"])
+async def test_a_citizen_is_found_however_the_number_is_typed(web: Web, typed: str) -> None:
+    """As it is pasted from a telephone, a table or through a Chinese input method."""
+    who = await _who(web, typed)
+    assert await _ids(web, f"?who={who}") == [str(web.seeded.failed)]
+    found = await (await web.get(f"/api/v1/search?who={who}")).json()
+    assert [call["recording"]["id"] for call in found["items"]] == [str(web.seeded.failed)]
+
+
+async def test_an_order_is_found_by_a_number_in_wide_letters(web: Web) -> None:
+    wide = "ＧＤ２０２６１１１８－０００１"
+    for path in (f"/orders?q={wide}", f"/recordings?order={wide}"):
+        assert f"/orders/{ORDER}" in await (await web.get(path)).text(), path
+    client = await web.browser("agent")
+    own = await (await client.get("/api/v1/account")).json()
+    form = {"csrf": own["form_token"], "work_order": f" {wide} "}
+    answer = await client.post(f"/recordings/{web.seeded.failed}/link", data=form, allow_redirects=False)
+    assert answer.status == 303
+    assert (await (await web.get(f"/api/v1/recordings/{web.seeded.failed}")).json())["work_orders"] == [ORDER]
+
+
 async def _who(web: Web, number: str) -> str:
     answer = await web.post("/api/v1/persons", {"number": number})
     assert answer.status == 201
