@@ -96,3 +96,14 @@ def test_raising_never_clips() -> None:
 def test_silence_is_not_raised() -> None:
     assert gain_for([SILENCE_DB] * 5, 0.0) == 1.0
     assert gain_for([], 0.0) == 1.0
+
+
+def test_a_channel_sounds_the_same_wherever_it_begins_and_ends() -> None:
+    sound = tone(0.95, 0.02)
+    first = prepare("agent", sound, RATE)
+    for before, after in ((48, 0), (7, 900)):
+        pauses = np.zeros(before, np.float32), np.zeros(after, np.float32)
+        later = prepare("agent", np.concatenate([pauses[0], sound, pauses[1]]), RATE)
+        assert np.array_equal(later.samples[later.sounding], first.samples[first.sounding])
+        assert later.sounding.start - first.sounding.start == before * ENGINE_RATE // RATE
+        assert len(later.samples) == (len(sound) + before + after) * ENGINE_RATE // RATE
