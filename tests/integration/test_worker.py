@@ -61,16 +61,15 @@ async def _look(database: Database, recording: Recording) -> tuple[Recording, Jo
 async def test_a_missing_engine_is_tried_again_then_failed_and_can_be_retried(
     archive: Archive, recording: Recording, tmp_path: Path
 ) -> None:
-    database, empty = archive.database, tmp_path / "no-model"
+    database, empty, at = archive.database, tmp_path / "no-model", datetime.now(UTC)
     empty.mkdir()
-    assert await worker.work_once(_context(archive, str(empty)), "test")
+    assert await worker.work_once(_context(archive, str(empty), at), "test")
     found, job = await _look(database, recording)
     assert (job.state, job.attempts, found.text_state) == (jobs.QUEUED, 1, "pending")
     assert "HUIYIN_ASR_MODEL" in found.text_error, "the reason names the remedy"
-    assert not await worker.work_once(_context(archive, str(empty)), "test"), "not before its time"
+    assert not await worker.work_once(_context(archive, str(empty), at), "test"), "not before its time"
 
-    later = datetime.now(UTC) + timedelta(minutes=1)
-    assert await worker.work_once(_context(archive, str(empty), later), "test")
+    assert await worker.work_once(_context(archive, str(empty), at + timedelta(minutes=1)), "test")
     found, job = await _look(database, recording)
     assert (job.state, job.error_kind, found.text_state) == (jobs.FAILED, "no engine", TEXT_FAILED)
 
