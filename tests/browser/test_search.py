@@ -7,7 +7,9 @@ import pytest
 from openpyxl import load_workbook
 from playwright.async_api import Browser, Page, expect
 
+from core.settings import Settings
 from tests.browser.driving import House, listen, tab_to, visitor
+from tests.browser.furnishing import write_bags
 from tests.web import CITIZEN
 
 pytestmark = pytest.mark.timeout(600)
@@ -87,6 +89,8 @@ async def test_results_are_saved_exported_and_held(house: House, browser: Browse
     page.once("dialog", lambda dialog: dialog.accept())
     await page.get_by_role("button", name="保全", exact=True).click()
     await expect(page.get_by_role("status").first).to_contain_text("已设立保全“路灯专案”")
+    await write_bags(house.web, Settings(data_dir=tmp_path))
+    await page.goto("/search?q=路灯")
     await expect(page.locator("#found .tag-held")).to_have_count(1)
     assert errors == []
 
