@@ -1,6 +1,7 @@
 """Recording metadata of the RFC, of its drafts and of vendors; encodings; hostile documents."""
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -127,3 +128,21 @@ def test_only_value_error_escapes(noise: bytes, place: int, cut: int) -> None:
     for body in (noise, document[:place] + noise + document[place + cut :]):
         with contextlib.suppress(ValueError):
             assert isinstance(parse_metadata(body), Metadata)
+
+
+def test_who_comes_back_joined_when_he_first_came_and_left_when_he_last_went() -> None:
+    def one(*times: tuple[str, str]) -> Metadata:
+        marks = "".join(
+            f'<participantsessionassoc participant_id="p"><{mark}>2026-03-01T{at}:00Z</{mark}></participantsessionassoc>'
+            for mark, at in times
+        )
+        return parse_metadata(f'<recording><participant participant_id="p"/>{marks}</recording>'.encode())
+
+    came, went, back = ("associate-time", "09:00"), ("disassociate-time", "09:05"), ("associate-time", "09:07")
+    (person,) = one(came, went, back).participants
+    assert (person.joined_at, person.left_at) == (datetime(2026, 3, 1, 9, tzinfo=UTC), None)
+    (person,) = one(came, went, back, ("disassociate-time", "09:09")).participants
+    assert (person.joined_at, person.left_at) == (
+        datetime(2026, 3, 1, 9, tzinfo=UTC),
+        datetime(2026, 3, 1, 9, 9, tzinfo=UTC),
+    )
