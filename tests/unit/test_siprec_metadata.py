@@ -133,7 +133,7 @@ def test_only_value_error_escapes(noise: bytes, place: int, cut: int) -> None:
 def test_who_comes_back_joined_when_he_first_came_and_left_when_he_last_went() -> None:
     def one(*times: tuple[str, str]) -> Metadata:
         marks = "".join(
-            f'<participantsessionassoc participant_id="p"><{mark}>2026-03-01T{at}:00Z</{mark}></participantsessionassoc>'
+            f'<participantsessionassoc id="p"><{mark}>2026-03-01T{at}:00Z</{mark}></participantsessionassoc>'
             for mark, at in times
         )
         return parse_metadata(f'<recording><participant participant_id="p"/>{marks}</recording>'.encode())
