@@ -7,6 +7,7 @@ from aiohttp import web
 from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models import OrderQuery
+from api.pages.next_work import onward
 from api.pages.rendering import render
 from api.routes import orders as routes
 from api.routes.timeline import story_of
@@ -46,11 +47,12 @@ async def show_order(request: web.Request) -> web.Response:
     async with here.database.read() as session:
         found = await routes.order_with_calls(session, user, request.match_info["number"])
         story = await story_of(session, here, user, *found)
-    return render(request, "order.html", order=routes.detail_of(*found), story=story)
+    return render(request, "order.html", order=routes.detail_of(*found), story=story, onward=await onward(request))
 
 
 async def show_links(request: web.Request) -> web.Response:
-    return render(request, "links.html", questions=(await routes.questions(request)).items)
+    questions = (await routes.questions(request)).items
+    return render(request, "links.html", questions=questions, onward=await onward(request))
 
 
 ENDPOINTS = (

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api.endpoint import Endpoint, parse_query
 from api.models import RecordingQuery
+from api.pages.next_work import kept
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import recordings as routes
@@ -39,13 +40,13 @@ async def do_link(request: web.Request) -> web.Response:
         raise Problem(422, "请填写工单编号 / the work order's number is missing")
     await routes.link_to_order(request, identifier, number)
     back = "/links" if form.get("back") == "links" else f"/recordings/{identifier}"
-    return see_other(back, "已关联到工单 {order}。", order=number)
+    return see_other(back + kept(request), "已关联到工单 {order}。", order=number)
 
 
 async def do_decide(request: web.Request) -> web.Response:
     form = await request.post()
     await decide(request, str(form.get("answer", "")))
-    return see_other(f"/recordings/{UUID(str(form.get('recording', '')))}#findings")
+    return see_other(f"/recordings/{UUID(str(form.get('recording', '')))}{kept(request)}#findings")
 
 
 ENDPOINTS = (

@@ -19,6 +19,7 @@ from api.failing import failure_view
 from api.listening import purpose_needed
 from api.models import FailureView, LedgerView, OrderDetail, RecordingDetail, TranscriptView, TurnView
 from api.models_review import CommentRequest
+from api.pages.next_work import kept, onward
 from api.pages.rendering import render, see_other
 from api.permissions import allows
 from api.problems import Problem
@@ -99,6 +100,7 @@ async def show_recording(request: web.Request) -> web.Response:
         checked=checked,
         failure=failure,
         answers=ANSWERS,
+        onward=await onward(request),
     )
 
 
@@ -178,7 +180,7 @@ async def do_comment(request: web.Request) -> web.Response:
     except (ValidationError, ValueError):
         raise Problem(422, "请写明时间（如 1:23）和内容 / a comment needs a time (1:23) and words") from None
     await review.comment(request, identifier, asked)
-    return see_other(f"/recordings/{identifier}#comments")
+    return see_other(f"/recordings/{identifier}{kept(request)}#comments")
 
 
 def milliseconds(text: str) -> int:
@@ -196,7 +198,7 @@ async def do_check(request: web.Request) -> web.Response:
     found = await review.check(request, identifier)
     places = {"objects": found.objects, "faults": len(found.faults)}
     phrase, kind = (review.SOUND, "good") if found.sound else (review.FAULTY, "bad")
-    return see_other(f"/recordings/{identifier}#integrity", phrase, kind, **places)
+    return see_other(f"/recordings/{identifier}{kept(request)}#integrity", phrase, kind, **places)
 
 
 ENDPOINTS = (

@@ -5,6 +5,7 @@ from aiohttp import web
 from api.context import context, signed_in
 from api.endpoint import Endpoint, parse_query
 from api.models_work import SHOWS, WorkQuery
+from api.pages.next_work import address_of, call_of
 from api.pages.rendering import render
 from api.preferences import preferences_of
 from api.routes import work as routes
@@ -22,6 +23,8 @@ async def show_work(request: web.Request) -> web.Response:
         page=page,
         show=asked.show,
         shows=SHOWS,
+        address_of=address_of,
+        call_of=call_of,
         single_keys=preferences.single_keys,
         days=here.settings.callback_days,
         window=here.settings.callback_window_days,

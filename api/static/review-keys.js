@@ -26,6 +26,8 @@ export const wireKeys = (data, sound, text, draft, remember) => {
     s: () => sound?.skip(),
     e: () => draft?.edit(),
     c: comment,
+    // On to the next thing of 我的工作, for who came from there; n is the next doubtful place here.
+    j: () => document.getElementById("onward")?.click(),
     "?": help,
   };
 

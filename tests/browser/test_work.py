@@ -1,5 +1,7 @@
 """我的工作 in a real browser: one key to the next thing, by keyboard alone, by mouse, and with single keys off."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -7,6 +9,9 @@ from tests.browser.driving import House, listen, visitor
 from tests.web import ORDER
 
 pytestmark = pytest.mark.timeout(600)
+# Whether the key does nothing here.
+LEFT_ALONE = """() => document.body.dispatchEvent(
+    new KeyboardEvent("keydown", { key: "j", bubbles: true, cancelable: true }))"""
 FOCUSED = "() => [...document.querySelectorAll('a[data-work]')].indexOf(document.activeElement)"
 
 
@@ -71,4 +76,33 @@ async def test_an_orders_text_opens_the_recording_at_its_second(house: House, br
     await page.get_by_text("文字", exact=True).click()
     await page.locator("details a.sentence", has_text="请问您对办理结果满意吗").click()
     await page.wait_for_url(f"**/recordings/{house.web.seeded.full}?t=5.9#turn-2")
+    assert errors == []
+
+
+async def test_the_same_key_leads_on_from_an_order_and_from_a_recording(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
+    errors = listen(page)
+    for kind in ("orders", "recordings"):
+        await page.goto("/work")
+        await page.locator(f"a[data-work][href^='/{kind}/']").first.click()
+        led = page.locator("#onward")
+        await expect(led).to_be_visible()
+        there = await led.get_attribute("href")
+        assert there
+        await page.keyboard.press("j")
+        await expect(page).to_have_url(re.compile(re.escape(there) + "$"))
+    await page.goto(f"/recordings/{house.web.seeded.full}?from=work&place=9999-01-01 due last")
+    await page.keyboard.press("?")
+    await expect(page.locator("#keys")).to_contain_text("我的工作的下一件")
+    async with page.expect_response("**/api/v1/me/review") as kept:
+        await page.get_by_label("使用单键快捷键").uncheck()
+    assert (await kept.value).status == 200
+    await page.get_by_role("button", name="关闭", exact=True).click()
+    assert await page.evaluate(LEFT_ALONE)
+    await page.goto(f"/orders/{ORDER}?from=work")
+    await expect(page.locator("#onward kbd")).to_have_count(0)
+    assert await page.evaluate(LEFT_ALONE)
+    await page.goto("/work")
+    async with page.expect_response("**/api/v1/me/review"):
+        await page.get_by_label("使用单键快捷键").check()
     assert errors == []

@@ -3,12 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
+from yarl import URL
 
 from api.access.accounts import create_user
 from archive.catalogue import Recording
@@ -189,11 +191,11 @@ async def test_the_page_leads_to_the_places_to_act(web: Web, tmp_path: Path) -> 
     called = await _called(web, tmp_path, "GD/1", 9, connected="yes", solved="no")
     browser = await web.browser("agent")
     html = await (await browser.get("/work")).text()
-    led = re.findall(r'data-work href="([^"]+)"', html)
+    led = [re.sub(r"\?[^#]*", "", each) for each in re.findall(r'data-work href="([^"]+)"', html)]
     # Its day came before its recording's; what the house was seeded with grows older every day.
     assert next(each for each in led if "GD%2F1" in each or str(called) in each) == "/orders/GD%2F1"
     assert f"/recordings/{called}#findings" in led
-    assert f"/links#question-{web.seeded.pending}" in html
+    assert f"/links#question-{web.seeded.pending}" in led
     assert f'id="question-{web.seeded.pending}"' in await (await browser.get("/links")).text()
     assert "逾期 6 天" in html
     assert 'data-single-keys="true"' in html
@@ -266,3 +268,57 @@ async def test_days_to_act_are_a_setting(archive: Archive, tmp_path: Path) -> No
         await _close(served, "GD", 10)
         [item] = [each for each in await _items(served, "due") if each["order"] == "GD"]
         assert item["late"] is False
+
+
+_ONWARD = re.compile(r'id="onward" href="([^"]+)"')
+
+
+async def test_each_thing_leads_to_the_next_and_the_last_back(web: Web, tmp_path: Path) -> None:
+    for number, days in (("GD/1", 10), ("GD 2", 9)):
+        await _close(web, number, days)
+    await _called(web, tmp_path, "GD 2", 8, connected="yes", solved="no")
+    browser = await web.browser("agent")
+    for show in ("all", "returned"):
+        html = await (await browser.get(f"/work?show={show}")).text()
+        led = [unescape(each) for each in re.findall(r'data-work href="([^"]+)"', html)]
+        followed = [led[0]]
+        while len(followed) < len(led):
+            [following] = _ONWARD.findall(await (await browser.get(URL(followed[-1], encoded=True))).text())
+            followed.append(unescape(following))
+        assert followed == led
+        [last] = _ONWARD.findall(await (await browser.get(URL(led[-1], encoded=True))).text())
+        assert last == ("/work" if show == "all" else "/work?show=returned")
+
+
+async def test_a_thing_that_was_done_still_leads_to_the_next(web: Web, tmp_path: Path) -> None:
+    for number, days in (("OLD", 10), ("YOUNG", 9)):
+        await _close(web, number, days)
+    browser = await web.browser("agent")
+    html = await (await browser.get("/work?show=due")).text()
+    old, young = (unescape(each) for each in re.findall(r'data-work href="([^"]+)"', html))
+    await _called(web, tmp_path, "OLD", 5, connected="yes", solved="yes")
+    assert await _orders(web, "due") == ["YOUNG"]
+    assert [unescape(each) for each in _ONWARD.findall(await (await browser.get(URL(old, encoded=True))).text())] == [
+        young
+    ]
+
+
+async def test_only_who_came_from_the_list_is_led_on(web: Web) -> None:
+    browser = await web.browser("agent")
+    here = f"/recordings/{web.seeded.full}"
+    assert not _ONWARD.findall(await (await browser.get(here)).text())
+    for place in ("nonsense", "2026-01-01 nothing x", "2026-99-01 due x"):
+        asked = await browser.get(here, params={"from": "work", "show": "nowhere", "place": place})
+        assert len(_ONWARD.findall(await asked.text())) == 1
+    auditor = await web.browser("auditor")
+    assert not _ONWARD.findall(await (await auditor.get(f"{here}?from=work")).text())
+
+
+async def test_a_form_keeps_where_somebody_came_from(web: Web) -> None:
+    browser = await web.browser("agent")
+    here = f"/recordings/{web.seeded.pending}"
+    html = await (await browser.get(f"{here}?from=work&show=link&place=x")).text()
+    [action] = re.findall(rf'action="({here}/link[^"]*)"', html)
+    form = {"csrf": web.form_tokens["agent"], "work_order": ORDER}
+    linked = await browser.post(URL(unescape(action), encoded=True), data=form, allow_redirects=False)
+    assert linked.headers["Location"] == f"{here}?from=work&show=link&place=x"
