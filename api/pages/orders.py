@@ -1,11 +1,13 @@
 """Work orders, their import, and the queue of recordings whose order a person must choose."""
 
 from urllib.parse import urlencode
+from uuid import UUID
 
 from aiohttp import web
 
-from api.context import context, signed_in
+from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint, parse_query
+from api.language import half
 from api.models import OrderQuery
 from api.pages.next_work import onward
 from api.pages.rendering import render
@@ -50,9 +52,21 @@ async def show_order(request: web.Request) -> web.Response:
     return render(request, "order.html", order=routes.detail_of(*found), story=story, onward=await onward(request))
 
 
-async def show_links(request: web.Request) -> web.Response:
+async def show_links(
+    request: web.Request, message: str = "", typed: str = "", asked: UUID | None = None
+) -> web.Response:
+    """``message``: why the number ``typed`` for the recording ``asked`` was refused."""
     questions = (await routes.questions(request)).items
-    return render(request, "links.html", questions=questions, onward=await onward(request))
+    return render(
+        request,
+        "links.html",
+        status=422 if message else 200,
+        message=half(message, request.get(LANGUAGE, "zh")),
+        typed=typed,
+        asked=asked,
+        questions=questions,
+        onward=await onward(request),
+    )
 
 
 ENDPOINTS = (

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import reading
 from api.access.user import User
-from api.context import context, signed_in
+from api.context import LANGUAGE, context, signed_in
 from api.endpoint import Endpoint
 from api.failing import failure_view
+from api.language import half
 from api.listening import purpose_needed
 from api.models import FailureView, LedgerView, OrderDetail, RecordingDetail, TranscriptView, TurnView
 from api.models_review import CommentRequest
@@ -68,7 +69,8 @@ def _spans(text: str, words: Sequence[Sequence[Any]], confidence: float, doubtfu
         yield Span(text[at:], low=at == 0 and confidence < doubtful)
 
 
-async def show_recording(request: web.Request) -> web.Response:
+async def show_recording(request: web.Request, message: str = "", typed: str = "") -> web.Response:
+    """``message``: why the order's number that was ``typed`` was refused."""
     identifier, user, here = routes.path_id(request), signed_in(request), context(request)
     settings, purpose = here.settings, request.query.get("purpose", "").strip()[:200]
     async with here.database.read() as session:
@@ -85,6 +87,9 @@ async def show_recording(request: web.Request) -> web.Response:
     return render(
         request,
         "recording.html",
+        status=422 if message else 200,
+        message=half(message, request.get(LANGUAGE, "zh")),
+        typed=typed,
         recording=recording,
         transcript=transcript,
         spans=partial(spans, doubtful=doubtful),

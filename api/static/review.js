@@ -8,6 +8,9 @@ import { makeText } from "./review-text.js";
 import { drawWave } from "./review-wave.js";
 import { t } from "./words.js";
 
+// A form that was refused answers at its own address: the page is still that of the recording.
+history.replaceState(history.state, "", location.href.replace(/(\/recordings\/[^/?#]+)\/link(?=[?#]|$)/, "$1"));
+
 const block = document.getElementById("review");
 const data = JSON.parse(block.textContent);
 

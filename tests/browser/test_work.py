@@ -106,3 +106,20 @@ async def test_the_same_key_leads_on_from_an_order_and_from_a_recording(house: H
     async with page.expect_response("**/api/v1/me/review"):
         await page.get_by_label("使用单键快捷键").check()
     assert errors == []
+
+
+async def test_an_unknown_order_is_said_where_its_number_was_typed(house: House, browser: Browser) -> None:
+    page = await (await visitor(browser, house.web, "agent")).new_page()
+    errors = listen(page)
+    here = f"/recordings/{house.web.seeded.failed}"
+    await page.goto(here)
+    field = page.get_by_label("工单编号", exact=True)
+    await field.fill("GD-NONE")
+    async with page.expect_navigation():
+        await field.press("Enter")
+    await expect(page.locator("#problem")).to_be_focused()
+    await expect(page.locator("#problem")).to_contain_text("没有这个编号的工单")
+    await expect(field).to_have_value("GD-NONE")
+    await expect(field).to_have_accessible_description(re.compile("没有这个编号的工单"))
+    await expect(page).to_have_url(re.compile(f"{here}$"))
+    assert [each for each in errors if "422" not in each] == []
