@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from archive import rebuild as recordings
@@ -51,6 +51,7 @@ from service.rebuild_rest import Rest, restore_rest, restore_tombstones
 from service.rebuild_state import State, open_state, require_nobody_works
 from workorders.exports import PREFIX as IMPORTS
 from workorders.importing import IMPORTED
+from workorders.judging import judge_orders
 from workorders.rebuild import Rows, import_again, read_import, restore_findings, restore_links
 
 # Who may log in, what was to be done and how the house felt: the nightly backup of the database covers these.
@@ -228,6 +229,9 @@ async def _tombstones(work: Rebuild) -> None:
 
 async def _rest(work: Rebuild) -> None:
     await restore_rest(Rest(work.archive, work.state, work.lose))
+    # Links and answers are all there now.
+    async with work.archive.database.write() as session:
+        await judge_orders(session, true())
 
 
 async def _exports(work: Rebuild) -> None:

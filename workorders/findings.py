@@ -29,6 +29,7 @@ from workorders.dialogue import (
     is_announcement,
     replies,
 )
+from workorders.judging import about, judge_orders
 from workorders.orders import (
     ACCEPTED,
     ANSWERS,
@@ -180,6 +181,7 @@ async def store_findings(
     answers = {each.question: [each.answer, each.ordinal, each.start_ms, each.rule] for each in suggested}
     facts = {"text_version": text_version, "answers": answers}
     await append(session, Entry(SUGGESTED_BY_RULES, SYSTEM, str(recording_id), facts), now)
+    await judge_orders(session, about([recording_id]))
     return list(rows.values())
 
 
@@ -210,6 +212,7 @@ async def decide_finding(session: AsyncSession, finding_id: UUID, answer: str, *
     place = {"ordinal": row.ordinal, "start_ms": row.start_ms, "text_version": row.text_version, "rule": row.rule}
     facts = {"finding": str(row.id), "question": row.question, "before": before, "answer": answer, **place}
     await append(session, Entry(DECIDED, by, str(row.recording_id), facts), now)
+    await judge_orders(session, about([row.recording_id]))
     return row
 
 

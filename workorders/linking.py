@@ -22,6 +22,7 @@ from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.ledger import Entry
 from core.telephone import normal_telephone
+from workorders.judging import judge_orders, numbered
 from workorders.orders import BY_PERSON, BY_SIGNAL, BY_TELEPHONE, Link, LinkQuestion, WorkOrder, lock_orders
 
 FORMAT = "huiyin-link/1"
@@ -168,6 +169,7 @@ async def _seal(
         question = await session.get(LinkQuestion, recording.id)
         if question is not None and question.answered_at is None:
             question.answered_at, question.answered_by = link.at, by
+        await judge_orders(session, numbered([work_order]))
 
     try:
         await seal_object(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, Uuid, func, select
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, Uuid, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,6 +26,11 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     SUGGESTION: ("yes", "no"),
     RISK: ("yes", "no"),
 }
+# Answers about SOLVED after which it is known where an order stands.
+CLEAR = ("yes", "partly", "no")
+# Nobody said “solved” since the order was closed, or somebody said otherwise later.  Words of SQL, without parameters:
+# the planner must see that a query asks for what the index holds.
+OPEN = text("(judged <> 'yes' OR judged_at < closed_at)")
 
 
 class WorkOrder(Base):
@@ -36,6 +41,8 @@ class WorkOrder(Base):
         Index("ix_work_orders_telephone", "caller_phone", "created_at"),
         # The list, a page of it: of SQLite's rows, kilobytes long, no others are read.
         Index("ix_work_orders_created", "created_at", "number"),
+        # The few that wait, among all that were closed.
+        Index("ix_work_orders_open", "closed_at", "number", sqlite_where=OPEN, postgresql_where=OPEN),
     )
 
     number: Mapped[str] = mapped_column(String(64), primary_key=True)  # 工单编号
@@ -60,6 +67,9 @@ class WorkOrder(Base):
     satisfied: Mapped[str] = mapped_column(String(20), default="")  # 是否满意
     nature: Mapped[str] = mapped_column(String(40), default="")  # 工单性质
     unit: Mapped[str] = mapped_column(String(160), default="", index=True)  # 承办单位
+    # What the last call with a clear answer said about ``SOLVED``, and when that call began (``judging``).
+    judged: Mapped[str] = mapped_column(String(12), default="")
+    judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     raw: Mapped[dict[str, Any]] = mapped_column(JSON)  # the row as imported, every column
     row_sha256: Mapped[str] = mapped_column(String(64))
     imported_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -7,13 +7,13 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
 
 from archive.catalogue import KEPT, TEXT_DONE, Recording
 from workorders.callbacks import DONE, CallMade, Days, Standing, standing
-from workorders.orders import CONNECTED, SOLVED, SUGGESTED, Finding, Link, WorkOrder
+from workorders.orders import CONNECTED, OPEN, SOLVED, SUGGESTED, Finding, Link, WorkOrder
 
 # What a list of work shows: everything that signalling told, kilobytes a row, stays in the database.
 SHOWN = load_only(
@@ -60,7 +60,7 @@ async def waiting_orders(session: AsyncSession, allowed: Allowed) -> tuple[list[
     rows = (
         await session.execute(
             select(*columns)
-            .where(WorkOrder.closed_at >= allowed.since, WorkOrder.closed_at <= allowed.now, _open())
+            .where(WorkOrder.closed_at >= allowed.since, WorkOrder.closed_at <= allowed.now, OPEN)
             .order_by(WorkOrder.closed_at, WorkOrder.number)
             .limit(MOST_ORDERS + 1)
         )
@@ -74,26 +74,6 @@ async def waiting_orders(session: AsyncSession, allowed: Allowed) -> tuple[list[
         if judged.stage != DONE:
             found.append(WaitingOrder(number, title, unit, judged, since))
     return found, len(rows) > MOST_ORDERS
-
-
-def _open() -> ColumnElement[bool]:
-    """Nobody said “solved” since the order was closed, or somebody said otherwise as well: then the rule decides."""
-    return or_(~_said("yes"), _said("no", "partly"))
-
-
-def _said(*answers: str) -> ColumnElement[bool]:
-    return exists(
-        select(Finding.id)
-        .join(Recording, Recording.id == Finding.recording_id)
-        .join(Link, Link.recording_id == Recording.id)
-        .where(
-            Link.work_order == WorkOrder.number,
-            Finding.question == SOLVED,
-            Finding.answer.in_(answers),
-            Recording.started_at >= WorkOrder.closed_at,
-        )
-        .correlate(WorkOrder)
-    )
 
 
 async def calls_of(session: AsyncSession, numbers: Sequence[str]) -> Mapping[str, list[CallMade]]:

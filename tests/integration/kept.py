@@ -13,6 +13,7 @@ from core.database import Database
 from core.ids import new_id
 from core.settings import Settings, load
 from retention.rule import eligible_at
+from workorders.judging import judge_orders, numbered
 from workorders.orders import Finding, Link, WorkOrder
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)  # 12:00 in Shanghai
@@ -118,6 +119,7 @@ class House:
                         at=now,
                     )
                 )
+            await judge_orders(session, numbered([order]))
         return recording
 
     async def order(self, number: str, *, unit: str = "甲街道", category: str = "供热", caller: str = "") -> None:

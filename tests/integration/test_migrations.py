@@ -2,17 +2,19 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, bindparam, inspect, text
+from sqlalchemy import Connection, bindparam, inspect, select, text
 
 from core.database import Database, UtcDateTime
 from core.settings import Settings
 from service.migrate import METADATA, TABLE_MODULES, configuration, differences, migrate
+from tests.integration.kept import NOON, open_house
 from tests.tables import import_all
+from workorders.orders import SOLVED, WorkOrder
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -59,6 +61,25 @@ async def test_recordings_of_before_are_found_by_person_too(empty: Settings) -> 
         await connection.run_sync(go, "0013")
         found = await connection.execute(text("SELECT agent_person, citizen_person FROM recordings"))
         assert found.one() == ("8001", "13800000101")
+    await database.close()
+
+
+async def test_orders_of_before_know_what_their_calls_said(empty: Settings, tmp_path: Path) -> None:
+    """Revision 0028 reads the last clear answer about each order."""
+    await migrate(empty)
+    database = Database(empty.database)
+    house = await open_house(database, tmp_path)
+    for number in ("甲1", "甲2"):
+        await house.order(number)
+    for hours, answer in ((3, "no"), (2, "yes"), (1, "unclear")):
+        await house.callback("甲1", {SOLVED: answer}, started_at=NOON - timedelta(hours=hours))
+    async with database.engine.connect() as connection:
+        await connection.run_sync(lambda plain: command.downgrade(configuration(plain), "0027"))
+        await connection.run_sync(lambda plain: command.upgrade(configuration(plain), "0028"))
+        await connection.commit()
+    async with database.read() as session:
+        rows = {row.number: (row.judged, row.judged_at) for row in await session.scalars(select(WorkOrder))}
+    assert rows == {"甲1": ("yes", NOON - timedelta(hours=2)), "甲2": ("", None)}
     await database.close()
 
 

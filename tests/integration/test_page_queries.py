@@ -24,7 +24,7 @@ from tests.statements import statements_of
 from tests.web import ORDER, Web
 from workorders.orders import SUGGESTED, Finding, Link, LinkQuestion, WorkOrder
 from workorders.queries import OrderFilter, list_orders
-from workorders.waiting import Allowed, waiting_findings, waiting_texts
+from workorders.waiting import Allowed, waiting_findings, waiting_orders, waiting_texts
 
 TIMES = 50
 # Who looks, where, and the most statements that it may take, one of them for who asks.
@@ -135,10 +135,12 @@ async def test_lists_of_what_is_few_read_an_index_and_no_row_that_they_do_not_sh
             await waiting_findings(session, true(), within.since, 10)
             await waiting_texts(session, true(), within, 10)
             await list_orders(session, OrderFilter())
-        findings, texts, orders = [await _plan(session, statement) for statement in asked]
+            await waiting_orders(session, within)
+        findings, texts, orders, waiting = [await _plan(session, statement) for statement in asked[:4]]
     assert findings[0].endswith("USING INDEX ix_recordings_started_at (started_at>?)")
     assert texts[0].endswith("USING INDEX ix_recordings_text (text_state=? AND started_at>?)")
     assert orders == ["SCAN work_orders USING INDEX ix_work_orders_created"]
+    assert waiting == ["SEARCH work_orders USING INDEX ix_work_orders_open (closed_at>? AND closed_at<?)"]
     assert not [step for step in (*findings, *texts) if step == "USE TEMP B-TREE FOR ORDER BY"], "sorted as a whole"
 
 

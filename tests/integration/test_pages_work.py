@@ -19,6 +19,7 @@ from archive.seal import seal_recording
 from archive.teams import add_team, assign
 from core.settings import Settings
 from tests.web import CITIZEN, ORDER, PASSWORD, Web, new_recording, order, serving, tones
+from workorders.judging import judge_orders, numbered
 from workorders.linking import link_by_person, link_recording
 from workorders.orders import ACCEPTED, SUGGESTED, Finding, WorkOrder
 
@@ -64,6 +65,7 @@ async def _called(web: Web, directory: Path, number: str, days: float, **answers
             )
             for place, (question, said) in enumerate(answers.items())
         )
+        await judge_orders(session, numbered([number]))
     return made.id
 
 
