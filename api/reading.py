@@ -159,11 +159,11 @@ async def ledger_rows(
     return list(await session.scalars(query))
 
 
-async def last_ledger_row(session: AsyncSession, subject: str, kind: str) -> LedgerRow | None:
-    """The newest of a kind about one thing."""
-    query = select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.kind == kind)
-    found: LedgerRow | None = await session.scalar(query.order_by(LedgerRow.seq.desc()).limit(1))
-    return found
+async def last_ledger_rows(session: AsyncSession, subject: str, kinds: Sequence[str]) -> dict[str, LedgerRow]:
+    """The newest of each of these kinds about one thing."""
+    newest = select(func.max(LedgerRow.seq)).where(LedgerRow.subject == subject, LedgerRow.kind.in_(kinds))
+    rows = await session.scalars(select(LedgerRow).where(LedgerRow.seq.in_(newest.group_by(LedgerRow.kind))))
+    return {row.kind: row for row in rows}
 
 
 async def recordings_by_order(session: AsyncSession, user: User, numbers: Sequence[str]) -> dict[str, int]:

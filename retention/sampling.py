@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from archive.catalogue import StoredObject
 from archive.comparing import compare_other_requests
+from archive.fault_notes import note_faults
 from archive.faults import Fault
 from archive.heads import HEAD
 from archive.house import Archive
@@ -39,6 +40,7 @@ async def read_sample(archive: Archive, *, now: datetime) -> tuple[Sampled, list
     found = [fault async for fault in verify_sample(archive, count, progress, checks=CHECKS)]
     found += [fault async for fault in compare_cases(archive)]
     found += [fault async for fault in compare_other_requests(archive)]
+    await note_faults(archive, found)
     async with archive.database.read() as session:
         oldest = await oldest_reading(session)
     return Sampled(progress.objects, progress.octets, oldest), found

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from archive.catalogue import StoredObject
 from archive.comparing import compare_other_requests
+from archive.fault_notes import note_faults
 from archive.faults import NO_RECORDING, Fault
 from archive.heads import HEAD
 from archive.histories import compare_histories
@@ -65,6 +66,7 @@ async def verify(
     on_progress(f"{what}；异常 faults: {len(faults)}")
     on_progress(FAULTY if faults else WHOLE)
     if ledger_is_whole:
+        await note_faults(archive, faults)
         await _record(archive, speed.progress, len(faults), recording_id, sample)
     return faults
 

@@ -156,6 +156,7 @@ LEDGER: Mapping[str, str] = {
     "corrected": "封存更正",
     "commented": "写下备注",
     "checked": "逐字节核对",
+    "fault found": "校验发现异常",
     "redaction asked": "要求制作遮盖副本",
     "redacted": "封存遮盖副本",
     "share made": "建立分享链接",

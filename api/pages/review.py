@@ -29,6 +29,9 @@ from api.routes import recordings as routes
 from api.shaping import ledger_view
 from archive.catalogue import TEXT_FAILED, Recording
 from archive.drafts import place_of
+from archive.fault_notes import KIND as FAULT_FOUND
+from archive.fault_notes import noted_in, standing
+from archive.faults import IN_CHINESE
 from core.errors import NotFound
 from core.jobs import JobRow
 from workorders.orders import ANSWERS
@@ -81,7 +84,7 @@ async def show_recording(request: web.Request, message: str = "", typed: str = "
         comments = await review.comments_beside(session, identifier)
         order = await _first_order(session, user, recording.work_orders)
         ledger = await _ledger_of(session, recording)
-        checked = await _last_check(session, identifier)
+        checked, noted = await _last_checks(session, identifier)
         failure = await _failure_of(session, row)
     doubtful = settings.doubtful_word / 100
     return render(
@@ -103,6 +106,8 @@ async def show_recording(request: web.Request, message: str = "", typed: str = "
         order=order,
         ledger=ledger,
         checked=checked,
+        noted=noted,
+        wrong=_standing(recording, noted),
         failure=failure,
         answers=ANSWERS,
         onward=await onward(request),
@@ -141,10 +146,23 @@ async def _ledger_of(session: AsyncSession, recording: RecordingDetail) -> list[
     return [ledger_view(row) for row in rows]
 
 
-async def _last_check(session: AsyncSession, identifier: UUID) -> LedgerView | None:
-    """Who last had every byte of it compared, and with what result: also where much has happened since."""
-    row = await reading.last_ledger_row(session, str(identifier), "checked")
-    return ledger_view(row) if row else None
+async def _last_checks(session: AsyncSession, identifier: UUID) -> tuple[LedgerView | None, LedgerView | None]:
+    """Who last had every byte of it compared, and with what result; and what a night or a verification last found
+    wrong: also where much has happened since."""
+    rows = await reading.last_ledger_rows(session, str(identifier), ("checked", FAULT_FOUND))
+    checked, noted = rows.get("checked"), rows.get(FAULT_FOUND)
+    return ledger_view(checked) if checked else None, ledger_view(noted) if noted else None
+
+
+def _standing(recording: RecordingDetail, noted: LedgerView | None) -> dict[str, list[str]]:
+    """What is at fault still, with the kinds of its faults, ``中文 / English``."""
+    if noted is None:
+        return {}
+    verified = {each.key: each.verified_at for each in recording.objects}
+    wrong: dict[str, list[str]] = {}
+    for thing, what in standing(noted_in(noted.facts), noted.at, verified):
+        wrong.setdefault(thing, []).append(f"{IN_CHINESE.get(what, what)} / {what}")
+    return wrong
 
 
 async def _failure_of(session: AsyncSession, recording: Recording) -> FailureView | None:
