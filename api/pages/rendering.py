@@ -139,7 +139,8 @@ def error_page(request: web.Request, problem: Problem) -> web.Response:
     if problem.status == 403 and "Location" in problem.headers and request.method in ("GET", "HEAD"):
         return see_other(problem.headers["Location"])  # something has to be done there first
     language = request.get(LANGUAGE, "zh")
-    said = half(problem.detail, language)
+    # What the title says is not said twice.
+    said = "" if half(problem.detail, "zh") == problem.phrase else half(problem.detail, language)
     plain = said != problem.detail or (language == "en") != bool(CHINESE.search(said))
     response = render(request, "error.html", status=problem.status, problem=problem, said=said, plain=plain)
     response.headers.update(problem.headers)

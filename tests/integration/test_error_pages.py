@@ -86,6 +86,11 @@ async def test_an_error_says_what_happened_what_to_do_and_its_id(
 
 
 async def test_who_was_logged_out_meanwhile_is_led_to_log_in(web: Web) -> None:
-    answer = await web.client().post("/orders/import", data={"csrf": "x"}, headers={"Accept": "text/html"})
-    assert answer.status == 401
-    assert 'href="/login?next=' in await answer.text()
+    for language, said in (("zh", "请先登录"), ("en", "log in")):
+        path, accepted = f"/orders/import?lang={language}", {"Accept": "text/html"}
+        answer = await web.client().post(path, data={"csrf": "x"}, headers=accepted)
+        assert answer.status == 401
+        main = (await answer.text()).partition("<main")[2].partition("</main>")[0]
+        assert 'href="/login?next=' in main
+        assert main.count(said) == 1, "what the title says is not said twice"
+        assert "login is needed" not in main
