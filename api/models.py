@@ -4,11 +4,15 @@ Moments are ISO 8601 in UTC.  Names and telephone numbers of people are masked.
 """
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.typed import seconds_typed
+
+# In a form it may be typed as ``1:23``.
+Seconds = Annotated[float, BeforeValidator(seconds_typed)]
 TextState = Literal["pending", "done", "failed"]
 
 
@@ -164,13 +168,13 @@ class TranscriptView(Model):
 
 
 class ClipQuery(Model):
-    """Seconds from the recording's start; ``level`` raises a quiet clip, ``mix`` puts both parties on one channel.
-    ``purpose``: why it leaves the house, for the ledger."""
+    """Seconds from the recording's start, or a time such as ``1:23``; ``level`` raises a quiet clip, ``mix`` puts both
+    parties on one channel.  ``purpose``: why it leaves the house, for the ledger."""
 
     purpose: str = Field(min_length=2, max_length=200)
 
-    start: float = Field(default=0, ge=0, le=86400)
-    end: float | None = Field(default=None, gt=0, le=86400)
+    start: Seconds = Field(default=0, ge=0, le=86400)
+    end: Seconds | None = Field(default=None, gt=0, le=86400)
     level: bool = False
     mix: bool = False
 

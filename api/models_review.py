@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from api.models import Model
+from api.models import Model, Seconds
 from api.preferences import FASTEST, SLOWEST
 
 LONGEST_TURN = 4000
@@ -166,11 +166,11 @@ class CheckView(Model):
 
 
 class EvidenceQuery(Model):
-    """``start`` and ``end`` (seconds) put a clip in place of the whole sound."""
+    """``start`` and ``end`` (seconds, or a time such as ``1:23``) put a clip in place of the whole sound."""
 
     purpose: Said
-    start: float | None = Field(default=None, ge=0, le=86400)
-    end: float | None = Field(default=None, gt=0, le=86400)
+    start: Seconds | None = Field(default=None, ge=0, le=86400)
+    end: Seconds | None = Field(default=None, gt=0, le=86400)
     # A redacted copy in place of everything.
     redaction: UUID | None = None
 

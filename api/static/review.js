@@ -4,6 +4,7 @@ import { wireBeside } from "./review-beside.js";
 import { makeDraft } from "./review-draft.js";
 import { wireKeys } from "./review-keys.js";
 import { makeSound } from "./review-sound.js";
+import { wireStretch } from "./review-stretch.js";
 import { makeText } from "./review-text.js";
 import { drawWave } from "./review-wave.js";
 import { t } from "./words.js";
@@ -32,10 +33,13 @@ if (sound) {
 wireBeside(data, sound);
 
 const clip = document.getElementById("clip");
+wireStretch(clip?.elements.start, clip?.elements.end, data.duration_ms);
+wireStretch(document.getElementById("evidence-start"), document.getElementById("evidence-end"), data.duration_ms);
 sound?.onSpan((span) => {
   if (!clip || !span) return;
   clip.elements.start.value = (span.start / 1000).toFixed(1);
   clip.elements.end.value = (span.end / 1000).toFixed(1);
+  clip.elements.start.dispatchEvent(new Event("input"));
 });
 
 const check = document.getElementById("check");

@@ -52,6 +52,11 @@ async def test_a_click_on_a_word_or_the_waveform_is_heard(web: Web, visitors: Vi
         await expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true")
 
 
+# What is wrong with the stretch of a clip: the kind, at either of its fields.
+WRONG = """() => [...document.querySelectorAll("#clip-start, #clip-end")].map(({ validity }) =>
+    validity.patternMismatch ? "patternMismatch" : validity.customError ? "customError" : "").join("")"""
+
+
 async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, visitors: Visitors) -> None:
     async with visitors.page() as page:
         await open_review(page, web)
@@ -71,6 +76,18 @@ async def test_a_stretch_is_dragged_looped_and_taken_as_a_clip(web: Web, visitor
                              window.was = audio.currentTime; return was > audio.currentTime + 0.2 && was > 4.5; }"""
         await page.wait_for_function(wrapped, polling=20)
         assert await now(page) < 5.3
+        start, end = page.locator("#clip-start"), page.locator("#clip-end")
+        for typed, wrong in (
+            ("0：0４", ""),
+            ("4s", "patternMismatch"),
+            ("0:09", "customError"),
+            ("0:16", "customError"),
+        ):
+            await start.fill(typed)
+            await start.blur()
+            assert await page.evaluate(WRONG) == wrong, typed
+        await start.fill("0:04")
+        await end.fill("0:05")
         await page.get_by_label("用途", exact=True).fill("提交复核会")
         async with page.expect_download() as downloading:
             await page.get_by_role("button", name="下载片段（WAV）").click()

@@ -276,7 +276,29 @@ async def test_a_clip_is_cut_levelled_and_mixed_after_its_ledger_row(web: Web, a
     assert (await web.get(f"{path}?start=0.2&end=0.7")).status == 400
 
 
-@pytest.mark.parametrize("query", ["start=9000", "start=2&end=1", "start=-1", "end=soon"])
+@pytest.mark.parametrize("start", ["0.2", "0:00.2", "0:00:00.2", " ０：００．２ "])
+async def test_a_clips_times_are_taken_as_people_write_them(web: Web, start: str) -> None:
+    path = f"/api/v1/recordings/{web.seeded.full}/clip"
+    answer = await web.get(f"{path}?start={start}&end=0:01&purpose=复核会")
+    assert answer.status == 200
+    sound, rate = soundfile.read(io.BytesIO(await answer.read()))
+    assert len(sound) == rate * 8 // 10
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=9000",
+        "start=2&end=1",
+        "start=-1",
+        "end=soon",
+        "end=1:60",
+        "end=1:60:00",
+        "end=:5",
+        "end=1:2:3:4",
+        "start=-0:05",
+    ],
+)
 async def test_a_clip_that_is_not_there_is_refused(web: Web, query: str) -> None:
     answer = await web.get(f"/api/v1/recordings/{web.seeded.full}/clip?purpose=复核会&{query}")
     assert answer.status == 400
