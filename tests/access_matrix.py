@@ -232,7 +232,9 @@ GET /api/v1/webhooks/{id}/deliveries
 
 [auditor]
 POST /api/v1/exports
+POST /api/v1/exports/{id}/retry
 POST /handover
+POST /handover/{id}/retry
 
 [security]
 POST /admin/settings/{name}/secure

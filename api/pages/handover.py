@@ -16,7 +16,7 @@ from api.pages.keeping import said
 from api.pages.rendering import render, see_other
 from api.problems import Problem
 from api.routes import exports, holds
-from core.errors import HuiyinError
+from core.errors import Conflict, HuiyinError
 
 
 async def show_handovers(request: web.Request, message: str = "", status: int = 200, typed: Any = None) -> web.Response:
@@ -50,6 +50,14 @@ async def do_make(request: web.Request) -> web.Response:
     except (HuiyinError, Problem) as error:
         return await show_handovers(request, said(error), 422, form)
     return see_other(f"/handover#export-{made.id}", "已开始制作移交包，共 {count} 条录音。", count=made.recordings)
+
+
+async def do_again(request: web.Request) -> web.Response:
+    try:
+        await exports.make_again(request)
+    except Conflict as error:
+        return await show_handovers(request, said(error), 422)
+    return see_other(f"/handover#export-{request.match_info['id']}", "已重新开始制作移交包。")
 
 
 def _wanted(form: dict[str, str]) -> ExportRequest:
@@ -86,6 +94,7 @@ _ONE = "/handover/{id}"
 ENDPOINTS = (
     Endpoint("GET", "/handover", "exports.see", show_handovers),
     Endpoint("POST", "/handover", "exports.make", do_make),
+    Endpoint("POST", f"{_ONE}/retry", "exports.make", do_again),
     Endpoint("POST", f"{_ONE}/receipt", "exports.take", do_receipt),
     Endpoint("POST", f"{_ONE}/purge", "disposals.decide", do_purge),
 )

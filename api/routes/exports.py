@@ -27,7 +27,7 @@ from api.models_exports import (
 from api.problems import Problem
 from api.routes.recordings import path_id
 from core.errors import Conflict, NotFound
-from core.jobs import JobRow, enqueue
+from core.jobs import JobRow, enqueue, requeue_keyed
 from core.ledger import Entry, append
 from retention.handover.asking import ask, find
 from retention.handover.copies import HANDED_OUT, bag_file
@@ -56,6 +56,20 @@ async def ask_for(request: web.Request, asked: ExportRequest) -> ExportView:
         await enqueue(session, JOB, {"export_id": str(export.id)}, now=here.now(), key=str(export.id))
         [view] = await _views(session, [export])
     return view
+
+
+async def make_again(request: web.Request) -> ExportView:
+    """Let a bag whose making failed for good be made after all; ``Conflict`` for any other."""
+    here, identifier = context(request), path_id(request)
+    async with here.database.write() as session:
+        export = await find(session, identifier)
+        await requeue_keyed(session, JOB, [str(identifier)], now=here.now())
+        [view] = await _views(session, [export])
+    return view
+
+
+async def post_again(request: web.Request) -> web.Response:
+    return answer(await make_again(request), status=202)
 
 
 async def post_export(request: web.Request) -> web.Response:
@@ -198,6 +212,15 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", "/api/v1/exports/{id}", "exports.see", get_export, "移交的进度 / progress of one", answers=ExportView
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/exports/{id}/retry",
+        "exports.make",
+        post_again,
+        "重新制作失败的移交包 / make a bag after all whose making failed",
+        answers=ExportView,
+        status=202,
     ),
     Endpoint(
         "GET", "/api/v1/exports/{id}/download", "exports.take", get_bag, "下载移交包 / the bag as a ZIP file", media=ZIP

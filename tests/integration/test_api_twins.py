@@ -32,6 +32,7 @@ TWINS: Mapping[str, str] = {
     "/admin/webhooks/{id}/remove": "DELETE /api/v1/webhooks/{id}",
     "/handover": "POST /api/v1/exports",
     "/handover/{id}/purge": "POST /api/v1/exports/{id}/purge",
+    "/handover/{id}/retry": "POST /api/v1/exports/{id}/retry",
     "/handover/{id}/receipt": "POST /api/v1/exports/{id}/receipt",
     "/keeping/disposals/{id}/approve": "POST /api/v1/disposals/batches/{id}/approve",
     "/keeping/disposals/{id}/confirm": "POST /api/v1/disposals/batches/{id}/confirm",

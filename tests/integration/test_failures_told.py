@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core.failures import KINDS
-from core.jobs import FAILED, JobRow
+from core.jobs import FAILED, QUEUED, JobRow
 from core.ledger import LedgerRow
 from tests.web import ORDER, Web
 
@@ -56,6 +56,25 @@ async def test_the_handovers_page_says_why_one_waits(web: Web) -> None:
     assert "有一项设置不正确。" in shown
     assert "SettingsError" not in shown
     assert "A setting is wrong." in await page(web, "/handover?lang=en", "client")
+
+
+async def test_a_handover_that_failed_for_good_is_made_again_by_who_may_ask_for_one(web: Web) -> None:
+    asked = await web.post("/api/v1/exports", {"scope": {"kind": "all"}, "purpose": "移交"}, "auditor")
+    path = f"/handover/{(await asked.json())['id']}/retry"
+    await web.work()
+    assert path not in await page(web, "/handover", "auditor"), "it is tried again by itself"
+    async with web.archive.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.kind == "export").values(state=FAILED))
+    assert path in await page(web, "/handover", "auditor")
+    assert path not in await page(web, "/handover", "client")
+    browser = await web.browser("auditor")
+    form = {"csrf": web.form_tokens["auditor"]}
+    assert (await browser.post(path, data=form, allow_redirects=False)).status == 303
+    async with web.archive.database.read() as session:
+        job = (await session.scalars(select(JobRow).where(JobRow.kind == "export"))).one()
+    assert (job.state, job.attempts) == (QUEUED, 0)
+    assert (await browser.post(path, data=form, allow_redirects=False)).status == 422, "nothing failed now"
+    assert (await web.post(f"/api/v1{path.replace('/handover', '/exports')}", role="auditor")).status == 409
 
 
 async def test_a_hold_that_cannot_go_on_says_so_and_goes_on_when_asked(
