@@ -19,7 +19,7 @@ from workorders import queries
 from workorders.callbacks import RETURNED, CallMade, last_day
 from workorders.waiting import Allowed, WaitingOrder, waiting_findings, waiting_orders, waiting_texts
 
-SHOWN = 200
+SHOWN = 50
 # Of each of the other lists; whoever has more begins with these.
 MOST = 500
 
